@@ -1,0 +1,66 @@
+//! What every command needs to know about its surroundings, resolved once in `main`.
+//!
+//! Must not decide anything: flags and environment in, plain values out.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+/// The output format of a command's document on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people; the default.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// The surroundings of one run.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where `launch` keeps its state (`--state-dir`, `LAUNCH_STATE_DIR`, else per user).
+    pub state_dir: PathBuf,
+    /// What stdout carries.
+    pub format: Format,
+    /// Whether stdout may carry colour (a terminal, no `NO_COLOR`, no `--no-color`).
+    pub color: bool,
+    /// Whether stderr is a terminal that may show a moving progress line.
+    pub progress: bool,
+    /// `-q`: no notes on stderr.
+    pub quiet: bool,
+    /// `-v`: more on stderr.
+    pub verbose: bool,
+    /// The directory the command was started in.
+    pub cwd: PathBuf,
+}
+
+impl Context {
+    /// Writes the command's document to stdout. A closed pipe is not an error of ours.
+    pub fn document(&self, text: &str) {
+        write_ignoring_pipe(&mut std::io::stdout().lock(), text);
+    }
+
+    /// Writes one note to stderr unless `-q`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
+        }
+    }
+
+    /// Writes an error to stderr, `-q` or not.
+    pub fn error(&self, text: &str) {
+        write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
+    }
+
+    /// Whether colour belongs on stdout, from the flag and the environment.
+    pub fn wants_color(no_color_flag: bool) -> bool {
+        !no_color_flag
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::io::stdout().is_terminal()
+    }
+}
+
+/// The reader may have gone (`launch … | head`); that must not fail the command.
+fn write_ignoring_pipe(to: &mut dyn Write, text: &str) {
+    drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+}

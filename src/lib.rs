@@ -1,0 +1,4 @@
+//! The `launch` command: gather facts → plan → preflight → deploy → verify → watchdog; kill beside it.
+
+pub mod context;
+pub mod exit;
