@@ -1,1 +1,12 @@
-//! x
+//! The trader's decisions: pure, deterministic, no clock, no I/O, nothing async.
+//!
+//! Reading order is the path of a tick: units → window → (tape) event → market view → components →
+//! strategy → safeguards → gateway → engine → ledger; `sim` stands where the venue would.
+//! Knows neither the network nor `launch`; time arrives inside the event.
+
+pub mod digest;
+pub mod manifest;
+pub mod strategy_file;
+pub mod units;
+pub mod window;
+pub mod wire;
