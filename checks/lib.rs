@@ -1,1 +1,3 @@
-//! x
+//! Pure preflight checks: facts in, outcome out.
+
+pub mod targets;

@@ -1,0 +1,443 @@
+//! `manifests/launch.toml`: which environments exist, where they run and which manifest each one runs.
+//!
+//! Pure data with the accessors that spell out what an absent optional key means. Must not read
+//! files or guess: an environment's class and platform are always written, never taken from its
+//! name. The committed `schemas/targets.schema.json` is generated from these types.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// Where the targets file stands in a project.
+pub const TARGETS_PATH: &str = "manifests/launch.toml";
+
+/// A trip follows when a hold lasts longer than this, seconds, unless the target says otherwise.
+pub const SILENCE_KILL_SECS_DEFAULT: u32 = 120;
+
+/// How long a soak is watched, seconds, unless the target says otherwise: four 15-minute windows.
+pub const SOAK_SECS_DEFAULT: u32 = 3_600;
+
+/// How long a kill drill stays valid, days, unless the target says otherwise.
+pub const DRILL_MAX_AGE_DAYS_DEFAULT: u32 = 30;
+
+/// The targets file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    /// The remote and branch that a deploy comes from.
+    pub repo: Repo,
+    /// The command that proves the tests; absent: nothing can prove them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<Tests>,
+    /// The environments by name. Names become file and git ref names.
+    #[schemars(
+        length(min = 1, max = 32),
+        extend("propertyNames" = { "pattern": "^[a-z][a-z0-9-]{0,31}$" })
+    )]
+    pub env: BTreeMap<String, Target>,
+    /// Recordings that the evidence checks run on; absent: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// The remote and branch that a deploy comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repo {
+    /// Name of the git remote that the platform deploys from, like "origin".
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,99}$"))]
+    pub remote: String,
+    /// The deploy branch on that remote, like "main".
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$"))]
+    pub branch: String,
+}
+
+/// The command that proves the tests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tests {
+    /// Program and arguments, run without a shell on an export of the commit.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1)))]
+    pub command: Vec<String>,
+    /// Longest that it may run, seconds.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub timeout_secs: u32,
+}
+
+/// What stands behind an environment; decides how strict each check is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A developer's machine.
+    Local,
+    /// A merge gate.
+    Ci,
+    /// A rehearsal of production without money.
+    Staging,
+    /// Money. Every check counts.
+    Production,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Local => "local",
+            Self::Ci => "ci",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        })
+    }
+}
+
+/// Where the trader's process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// The loopback platform on this machine.
+    Local,
+    /// Railway.
+    Railway,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Local => "local",
+            Self::Railway => "railway",
+        })
+    }
+}
+
+/// What "pushed" means for an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pushed {
+    /// HEAD is the tip of the deploy branch on the live remote.
+    Tip,
+    /// HEAD is the live pull or merge-queue ref, or contains the base's tip.
+    Merge,
+}
+
+/// Where the trader's events come from; written `venue`, `generator:SEED` or `tape:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Feed {
+    /// The venue's own streams.
+    Venue,
+    /// The seeded market generator.
+    Generator(u64),
+    /// A recording; the path is relative to the project.
+    Tape(String),
+}
+
+/// What a feed looks like. 18 digits are always a `u64`.
+const FEED_PATTERN: &str = r"^(venue|generator:[0-9]{1,18}|tape:.+)$";
+
+/// A text that names no feed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a feed (\"venue\", \"generator:SEED\" with a whole number, or \"tape:PATH\")"
+)]
+pub struct FeedError(pub String);
+
+impl FromStr for Feed {
+    type Err = FeedError;
+
+    fn from_str(text: &str) -> Result<Self, FeedError> {
+        if text == "venue" {
+            return Ok(Self::Venue);
+        }
+        match text.split_once(':') {
+            Some(("generator", seed)) => seed.parse().map(Self::Generator).ok(),
+            Some(("tape", path)) if !path.is_empty() => Some(Self::Tape(path.to_owned())),
+            _ => None,
+        }
+        .ok_or_else(|| FeedError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Venue => f.pad("venue"),
+            Self::Generator(seed) => write!(f, "generator:{seed}"),
+            Self::Tape(path) => write!(f, "tape:{path}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Feed {
+    type Error = FeedError;
+    fn try_from(text: String) -> Result<Self, FeedError> {
+        text.parse()
+    }
+}
+
+impl From<Feed> for String {
+    fn from(feed: Feed) -> Self {
+        feed.to_string()
+    }
+}
+
+impl schemars::JsonSchema for Feed {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Feed".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "\"venue\", \"generator:SEED\" or \"tape:PATH\"",
+            "type": "string",
+            "pattern": FEED_PATTERN,
+        })
+    }
+}
+
+/// One environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// What stands behind it; required, never guessed from the name.
+    pub class: Class,
+    /// Where the trader's process runs.
+    pub platform: Platform,
+    /// The launch manifest, a path inside the project like "manifests/staging.toml".
+    #[schemars(
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"),
+        length(max = 200)
+    )]
+    pub manifest: String,
+    /// What "pushed" means here; absent: `merge` for class ci, else `tip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Pushed>,
+    /// Where the trader's events come from. Production takes only the venue.
+    pub feed: Feed,
+    /// Railway's project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"))]
+    pub project_id: Option<String>,
+    /// Railway's environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"))]
+    pub environment_id: Option<String>,
+    /// Railway's service that runs the trader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"))]
+    pub service_id: Option<String>,
+    /// Address of the trader's status and control server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"))]
+    pub trader_url: Option<String>,
+    /// Address of the watchdog where it runs as a service of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"))]
+    pub watchdog_url: Option<String>,
+    /// Name of the environment variable that holds the platform token. Never the token itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Z][A-Z0-9_]{0,63}$"))]
+    pub token_env: Option<String>,
+    /// How long a soak is watched, seconds; absent: [`SOAK_SECS_DEFAULT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 604_800))]
+    pub soak_secs: Option<u32>,
+    /// How long a kill drill stays valid, days; absent: [`DRILL_MAX_AGE_DAYS_DEFAULT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 90))]
+    pub drill_max_age_days: Option<u32>,
+    /// A hold that lasts longer than this is a trip, seconds; absent: [`SILENCE_KILL_SECS_DEFAULT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 3_600))]
+    pub silence_kill_secs: Option<u32>,
+    /// Check codes that only advise here. Class local and ci only; some codes never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(regex(pattern = r"^LC-[0-9]{3}$")), extend("uniqueItems" = true))]
+    pub advisory: Vec<String>,
+}
+
+impl Target {
+    /// What "pushed" means here: the written word, else by class.
+    pub fn pushed(&self) -> Pushed {
+        self.pushed.unwrap_or(match self.class {
+            Class::Ci => Pushed::Merge,
+            Class::Local | Class::Staging | Class::Production => Pushed::Tip,
+        })
+    }
+
+    /// How long a soak is watched, seconds.
+    pub fn soak_secs(&self) -> u32 {
+        self.soak_secs.unwrap_or(SOAK_SECS_DEFAULT)
+    }
+
+    /// How long a kill drill stays valid, days.
+    pub fn drill_max_age_days(&self) -> u32 {
+        self.drill_max_age_days
+            .unwrap_or(DRILL_MAX_AGE_DAYS_DEFAULT)
+    }
+
+    /// A hold that lasts longer than this is a trip, seconds.
+    pub fn silence_kill_secs(&self) -> u32 {
+        self.silence_kill_secs.unwrap_or(SILENCE_KILL_SECS_DEFAULT)
+    }
+}
+
+/// Recordings that the evidence checks run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The recordings; they may lie outside the repository.
+    #[schemars(length(min = 1, max = 256))]
+    pub recordings: Vec<Recording>,
+}
+
+/// One recording, pinned by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// Where it lies.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
+    /// Its sha256, 64 lower-case hex digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub sha256: String,
+}
+
+/// A rule between keys that a schema cannot say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetsFault {
+    /// JSON pointer of the key that breaks the rule.
+    pub pointer: String,
+    /// What that key says.
+    pub seen: String,
+    /// What it may say.
+    pub wanted: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Codes that may never be advisory, in any class.
+pub const NEVER_ADVISORY: [&str; 5] = ["LC-101", "LC-103", "LC-202", "LC-204", "LC-206"];
+
+impl Targets {
+    /// Rules between keys: production takes only the venue, staging and production only the tip of
+    /// the deploy branch, advisory codes only local and ci. Empty: all hold.
+    pub fn faults(&self) -> Vec<TargetsFault> {
+        self.env
+            .iter()
+            .flat_map(|(name, target)| target_faults(name, target))
+            .collect()
+    }
+}
+
+fn target_faults(name: &str, target: &Target) -> Vec<TargetsFault> {
+    let fault = |key: &str, seen: String, wanted: String, help: &str| TargetsFault {
+        pointer: format!("/env/{name}/{key}"),
+        seen,
+        wanted,
+        help: help.to_owned(),
+    };
+    let mut faults = Vec::new();
+    let class = target.class;
+    if class == Class::Production && target.feed != Feed::Venue {
+        faults.push(fault(
+            "feed",
+            format!("{:?}", target.feed.to_string()),
+            "\"venue\" (class production takes nothing else)".to_owned(),
+            "write feed = \"venue\", or give this environment another class",
+        ));
+    }
+    if class >= Class::Staging && target.pushed == Some(Pushed::Merge) {
+        faults.push(fault(
+            "pushed",
+            "\"merge\"".to_owned(),
+            format!("\"tip\" (class {class} deploys only the tip of the deploy branch)"),
+            "write pushed = \"tip\"",
+        ));
+    }
+    for (index, code) in target.advisory.iter().enumerate() {
+        let key = format!("advisory/{index}");
+        if class >= Class::Staging {
+            faults.push(fault(
+                &key,
+                format!("{code:?}"),
+                format!("no advisory codes (class {class} takes none)"),
+                "remove it; a waiver with reason, owner and expiry is the other way",
+            ));
+        } else if NEVER_ADVISORY.contains(&code.as_str()) {
+            faults.push(fault(
+                &key,
+                format!("{code:?}"),
+                format!("a code other than {}", NEVER_ADVISORY.join(", ")),
+                "remove it: this check always counts",
+            ));
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_prints_as_it_is_written() {
+        for text in ["venue", "generator:7", "tape:tapes/a:b.jsonl"] {
+            assert_eq!(text.parse::<Feed>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "Venue",
+            "generator",
+            "generator:",
+            "generator:-1",
+            "tape:",
+            "tape",
+        ] {
+            assert!(text.parse::<Feed>().is_err(), "{text:?}");
+        }
+    }
+
+    fn target(class: &str, rest: &str) -> Targets {
+        let text = format!(
+            r#"{{"repo":{{"remote":"origin","branch":"main"}},
+                "env":{{"x":{{"class":"{class}","platform":"local","manifest":"m.toml"{rest}}}}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn production_takes_only_the_venue_and_the_tip() {
+        let good = target("production", r#","feed":"venue""#);
+        assert_eq!(good.faults(), []);
+        assert_eq!(good.env["x"].pushed(), Pushed::Tip);
+        let bad = target(
+            "production",
+            r#","feed":"generator:1","pushed":"merge","advisory":["LC-105"]"#,
+        );
+        let pointers: Vec<String> = bad.faults().into_iter().map(|f| f.pointer).collect();
+        assert_eq!(
+            pointers,
+            ["/env/x/feed", "/env/x/pushed", "/env/x/advisory/0"]
+        );
+    }
+
+    #[test]
+    fn some_codes_are_never_advisory() {
+        let bad = target("ci", r#","feed":"venue","advisory":["LC-105","LC-101"]"#);
+        assert_eq!(bad.faults().len(), 1);
+        assert_eq!(bad.faults()[0].pointer, "/env/x/advisory/1");
+        assert_eq!(bad.env["x"].pushed(), Pushed::Merge);
+    }
+}
