@@ -1,1 +1,3 @@
+//! The stand-alone binary: nothing but the kill.
+
 fn main() {}

@@ -1,0 +1,319 @@
+//! The platform's GraphQL client: one operation, one answer, one deadline.
+//!
+//! Must not know what an operation means (that is `platform`), print, or hold a list of targets.
+//! The rules come from the field: mandatory User-Agent, operation name in the query string,
+//! errors by message, no `null` for absent inputs (in an update it can mean "clear this field"),
+//! repeats only where a repeat is harmless.
+
+use crate::call_error::{CallError, from_message, shorten};
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
+use crate::http::{Answer, Http};
+use crate::ops::{Op, Retry};
+use crate::secret::Secret;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Longest time of one attempt when the client is not told otherwise.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// Most attempts of one call; the deadline usually ends it earlier.
+const ATTEMPTS_MAX: u32 = 40;
+
+/// A token and how it is presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// A project token (one environment of one project): header `Project-Access-Token`.
+    Project(Secret),
+    /// An account or workspace token: `Authorization: Bearer`.
+    Bearer(Secret),
+}
+
+impl Auth {
+    /// The token.
+    pub fn secret(&self) -> &Secret {
+        match self {
+            Self::Project(secret) | Self::Bearer(secret) => secret,
+        }
+    }
+
+    fn header(&self) -> Result<(HeaderName, HeaderValue), CallError> {
+        let (name, text) = match self {
+            Self::Project(secret) => ("project-access-token", secret.expose().to_owned()),
+            Self::Bearer(secret) => ("authorization", format!("Bearer {}", secret.expose())),
+        };
+        let mut value = HeaderValue::from_str(&text).map_err(|_| {
+            CallError::Setup("the token holds characters no header may carry".into())
+        })?;
+        value.set_sensitive(true);
+        Ok((HeaderName::from_static(name), value))
+    }
+}
+
+/// A client for one GraphQL endpoint with one token. Cloning shares its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: Http,
+    endpoint: Endpoint,
+    auth: Auth,
+    attempt_timeout: Duration,
+}
+
+impl Client {
+    /// A client for `endpoint` with the token `auth`. Opens no connection.
+    ///
+    /// # Errors
+    /// [`CallError::Setup`] when TLS cannot be set up.
+    pub fn new(endpoint: Endpoint, auth: Auth) -> Result<Self, CallError> {
+        let http = Http::for_endpoint(&endpoint)?;
+        Ok(Self {
+            http,
+            endpoint,
+            auth,
+            attempt_timeout: ATTEMPT_TIMEOUT,
+        })
+    }
+
+    /// The same connections with another token.
+    #[must_use]
+    pub fn with_auth(&self, auth: Auth) -> Self {
+        Self {
+            auth,
+            ..self.clone()
+        }
+    }
+
+    /// The same client with another bound on one attempt (default [`ATTEMPT_TIMEOUT`]).
+    #[must_use]
+    pub fn with_attempt_timeout(&self, attempt_timeout: Duration) -> Self {
+        Self {
+            attempt_timeout,
+            ..self.clone()
+        }
+    }
+
+    /// Where it talks to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Runs one operation and returns the `data` object. Members of `variables` that are `null`
+    /// are left out of the request, at every depth.
+    ///
+    /// Repeats as [`Op::retry`] allows, honouring `Retry-After`, never past `deadline`; when the
+    /// next attempt would start after it, the last error is returned at once.
+    ///
+    /// # Errors
+    /// See [`CallError`]; texts of the server are shortened and free of the token.
+    pub async fn call(
+        &self,
+        op: &Op,
+        variables: &Value,
+        deadline: Deadline,
+    ) -> Result<Value, CallError> {
+        let body = json!({
+            "query": op.query,
+            "variables": without_nulls(variables),
+            "operationName": op.name,
+        })
+        .to_string();
+        let mut attempt = 1;
+        loop {
+            let limit = deadline.at_most(self.attempt_timeout);
+            let error = match self.attempt(op, body.clone(), limit).await {
+                Ok(data) => return Ok(data),
+                Err(error) => error,
+            };
+            match error.pause(attempt) {
+                Some(pause)
+                    if op.retry == Retry::Always
+                        && attempt < ATTEMPTS_MAX
+                        && pause < deadline.remaining() =>
+                {
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return Err(error),
+            }
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    async fn attempt(&self, op: &Op, body: String, limit: Deadline) -> Result<Value, CallError> {
+        let (name, value) = self.auth.header()?;
+        let request = self
+            .http
+            .request(reqwest::Method::POST, self.endpoint.with_operation(op.name))
+            .header(CONTENT_TYPE, "application/json")
+            .header(name, value)
+            .body(body);
+        let answer = self.http.exchange(request, limit).await?;
+        read(&answer, self.auth.secret())
+    }
+}
+
+/// The `data` of an answer, or what its status and errors mean.
+fn read(answer: &Answer, token: &Secret) -> Result<Value, CallError> {
+    let text = || shorten(&token.scrub(&String::from_utf8_lossy(&answer.body)));
+    match answer.status {
+        200 => data(&answer.body, token),
+        status @ 300..=399 => Err(CallError::Redirected {
+            status,
+            location: shorten(&token.scrub(&answer.location)),
+        }),
+        400 => Err(CallError::Invalid(
+            error_message(&answer.body, token).unwrap_or_else(text),
+        )),
+        401 => Err(CallError::Unauthorized(format!("HTTP 401 {}", text()))),
+        403 if text().contains("1010") => Err(CallError::Blocked(format!("HTTP 403 {}", text()))),
+        403 => Err(CallError::Unauthorized(format!("HTTP 403 {}", text()))),
+        429 => Err(CallError::RateLimited {
+            retry_after: answer.retry_after,
+        }),
+        status @ (408 | 500..=599) => Err(CallError::Server(format!("HTTP {status} {}", text()))),
+        status => Err(CallError::Unrouted(status)),
+    }
+}
+
+fn data(body: &[u8], token: &Secret) -> Result<Value, CallError> {
+    let Ok(Value::Object(mut answer)) = serde_json::from_slice(body) else {
+        return Err(CallError::Malformed(
+            "HTTP 200, but the body is no JSON object".into(),
+        ));
+    };
+    if let Some(message) = first_error(&answer) {
+        return Err(from_message(&token.scrub(&message)));
+    }
+    match answer.remove("data") {
+        Some(Value::Object(data)) => Ok(Value::Object(data)),
+        _ => Err(CallError::Malformed(
+            "HTTP 200 with neither `data` nor `errors`".into(),
+        )),
+    }
+}
+
+/// The message of the first error, if the answer carries any sign of one.
+fn first_error(answer: &Map<String, Value>) -> Option<String> {
+    match answer.get("errors")? {
+        Value::Null => None,
+        Value::Array(errors) => errors.first().map(|error| {
+            error
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or("an error without message")
+                .to_owned()
+        }),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Some("`errors` is no list".to_owned())
+        }
+    }
+}
+
+fn error_message(body: &[u8], token: &Secret) -> Option<String> {
+    let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let message = first_error(&answer)?;
+    Some(shorten(&token.scrub(&message)))
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .filter(|(_, member)| !member.is_null())
+                .map(|(name, member)| (name.clone(), without_nulls(member)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            body: body.into(),
+            retry_after: None,
+            location: String::new(),
+        }
+    }
+
+    fn read_as(status: u16, body: &str) -> Result<Value, CallError> {
+        read(&answer(status, body), &Secret::new("tok-123456").unwrap())
+    }
+
+    #[test]
+    fn absent_inputs_are_left_out_at_every_depth() {
+        let given = json!({"a": null, "b": {"c": null, "d": 1}, "e": [{"f": null}]});
+        assert_eq!(without_nulls(&given), json!({"b": {"d": 1}, "e": [{}]}));
+    }
+
+    #[test]
+    fn http_200_with_errors_is_an_error() {
+        let body = r#"{"data":{"deploymentStop":true},"errors":[{"message":"Not Authorized","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#;
+        assert_eq!(
+            read_as(200, body),
+            Err(CallError::Unauthorized("Not Authorized".into()))
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_data_is_never_success() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"data":1}"#,
+            r#"{"data":{},"errors":"x"}"#,
+        ] {
+            assert!(read_as(200, body).is_err(), "{body}");
+        }
+        assert_eq!(
+            read_as(200, r#"{"data":{"a":1},"errors":[]}"#),
+            Ok(json!({"a": 1}))
+        );
+    }
+
+    #[test]
+    fn statuses_say_what_they_mean() {
+        assert!(matches!(
+            read_as(403, "error code: 1010"),
+            Err(CallError::Blocked(_))
+        ));
+        assert!(matches!(
+            read_as(403, "no"),
+            Err(CallError::Unauthorized(_))
+        ));
+        assert!(matches!(read_as(401, ""), Err(CallError::Unauthorized(_))));
+        assert!(matches!(
+            read_as(429, "error code: 1015"),
+            Err(CallError::RateLimited { .. })
+        ));
+        assert!(matches!(read_as(502, "x"), Err(CallError::Server(_))));
+        assert!(matches!(read_as(404, "{}"), Err(CallError::Unrouted(404))));
+        assert!(matches!(
+            read_as(302, ""),
+            Err(CallError::Redirected { .. })
+        ));
+        assert_eq!(
+            read_as(400, r#"{"errors":[{"message":"Unknown argument \"x\""}]}"#),
+            Err(CallError::Invalid("Unknown argument \"x\"".into()))
+        );
+    }
+
+    #[test]
+    fn an_echoed_token_is_scrubbed() {
+        let error = read_as(500, "bad token tok-123456")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("[redacted]") && !error.contains("tok-123456"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,394 @@
+//! What the operations mean: typed functions over [`Client`].
+//!
+//! Must not decide, loop over targets or print. An answer that cannot be read is an error, never
+//! an empty list: "nothing runs" must have been said, not assumed.
+
+use crate::call_error::CallError;
+use crate::client::Client;
+use crate::deadline::Deadline;
+use crate::deployment::Deployment;
+use crate::ops::{self, Op};
+use crate::secret::Secret;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Deployments or services per page.
+const PAGE_SIZE: u32 = 100;
+/// Most pages of one list. What lies beyond makes the list incomplete, and that is said.
+const PAGES_MAX: usize = 10;
+
+/// The ids that name one service of one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceIds {
+    /// Project.
+    pub project_id: Option<String>,
+    /// Environment.
+    pub environment_id: String,
+    /// Service.
+    pub service_id: String,
+}
+
+/// What a project token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenScope {
+    /// Project.
+    pub project_id: String,
+    /// Environment.
+    pub environment_id: String,
+}
+
+/// A service of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The id.
+    pub id: String,
+    /// The name shown in the dashboard.
+    pub name: String,
+}
+
+/// Which deployments a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// All but REMOVED, FAILED and SKIPPED: what may be live, in few pages.
+    NotFinal,
+    /// All that the platform still tells, newest first.
+    All,
+    /// The newest [`PAGE_SIZE`] of all.
+    Newest,
+}
+
+/// A list of deployments, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployments {
+    /// The deployments of the asked service.
+    pub items: Vec<Deployment>,
+    /// Whether every page was read. An incomplete list proves nothing about what it leaves out.
+    pub is_complete: bool,
+}
+
+/// Whether a push deploys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoDeploy {
+    /// Whether it does now.
+    pub enabled: bool,
+    /// Whether it could be turned on.
+    pub can_enable: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// Asks which project and environment the client's project token belongs to.
+pub async fn project_token(client: &Client, deadline: Deadline) -> Result<TokenScope, CallError> {
+    let data = client
+        .call(&ops::PROJECT_TOKEN, &json!({}), deadline)
+        .await?;
+    let scope = member(&data, "projectToken")?;
+    Ok(TokenScope {
+        project_id: text(scope, "projectId")?,
+        environment_id: text(scope, "environmentId")?,
+    })
+}
+
+/// Lists the services of an environment.
+pub async fn services(
+    client: &Client,
+    environment_id: &str,
+    project_id: Option<&str>,
+    deadline: Deadline,
+) -> Result<Vec<Service>, CallError> {
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    for _ in 0..PAGES_MAX {
+        let variables = json!({
+            "environmentId": environment_id, "projectId": project_id, "first": PAGE_SIZE, "after": after,
+        });
+        let data = client
+            .call(&ops::ENVIRONMENT_SERVICES, &variables, deadline)
+            .await?;
+        let page = member(member(&data, "environment")?, "serviceInstances")?;
+        for node in nodes(page)? {
+            found.push(Service {
+                id: text(node, "serviceId")?,
+                name: text(node, "serviceName")?,
+            });
+        }
+        after = next_page(page)?;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+    Err(CallError::Malformed(format!(
+        "more than {PAGES_MAX} pages of services"
+    )))
+}
+
+/// Proves that the service exists in the environment; returns its name.
+///
+/// # Errors
+/// [`CallError::NotFound`], [`CallError::Unauthorized`] (also said of what does not exist), or
+/// [`CallError::Malformed`] when the answer is about another service.
+pub async fn service_exists(
+    client: &Client,
+    ids: &ServiceIds,
+    deadline: Deadline,
+) -> Result<String, CallError> {
+    let variables = json!({"environmentId": ids.environment_id, "serviceId": ids.service_id});
+    let data = client
+        .call(&ops::SERVICE_INSTANCE, &variables, deadline)
+        .await?;
+    let service = member(&data, "serviceInstance")?;
+    let same = text(service, "serviceId")? == ids.service_id
+        && text(service, "environmentId")? == ids.environment_id;
+    if !same {
+        return Err(CallError::Malformed(
+            "the answer is about another service".into(),
+        ));
+    }
+    text(service, "serviceName")
+}
+
+/// Lists deployments of a service, newest first. Deployments of another service or environment,
+/// should the platform ignore the filter, are left out.
+pub async fn deployments(
+    client: &Client,
+    ids: &ServiceIds,
+    listing: Listing,
+    deadline: Deadline,
+) -> Result<Deployments, CallError> {
+    let status =
+        (listing == Listing::NotFinal).then(|| json!({"notIn": ["REMOVED", "FAILED", "SKIPPED"]}));
+    let pages = if listing == Listing::Newest {
+        1
+    } else {
+        PAGES_MAX
+    };
+    let mut items = Vec::new();
+    let mut after: Option<String> = None;
+    for _ in 0..pages {
+        let variables = json!({
+            "input": {
+                "projectId": ids.project_id, "environmentId": ids.environment_id,
+                "serviceId": ids.service_id, "status": status,
+            },
+            "first": PAGE_SIZE,
+            "after": after,
+        });
+        let data = client.call(&ops::DEPLOYMENTS, &variables, deadline).await?;
+        let page = member(&data, "deployments")?;
+        for node in nodes(page)? {
+            let item = Deployment::read(node).map_err(CallError::Malformed)?;
+            let is_ours = item
+                .service_id
+                .as_ref()
+                .is_none_or(|id| *id == ids.service_id)
+                && item
+                    .environment_id
+                    .as_ref()
+                    .is_none_or(|id| *id == ids.environment_id);
+            if is_ours {
+                items.push(item);
+            }
+        }
+        after = next_page(page)?;
+        if after.is_none() {
+            return Ok(Deployments {
+                items,
+                is_complete: true,
+            });
+        }
+    }
+    Ok(Deployments {
+        items,
+        is_complete: false,
+    })
+}
+
+/// Reads one deployment.
+pub async fn deployment(
+    client: &Client,
+    id: &str,
+    deadline: Deadline,
+) -> Result<Deployment, CallError> {
+    let data = client
+        .call(&ops::DEPLOYMENT, &json!({"id": id}), deadline)
+        .await?;
+    Deployment::read(member(&data, "deployment")?).map_err(CallError::Malformed)
+}
+
+/// Stops a running deployment. `Ok` = the platform accepted; whether it stopped must be read back.
+pub async fn stop(client: &Client, id: &str, deadline: Deadline) -> Result<(), CallError> {
+    accepted(
+        client,
+        &ops::DEPLOYMENT_STOP,
+        "deploymentStop",
+        &json!({"id": id}),
+        deadline,
+    )
+    .await
+}
+
+/// Removes a deployment. `Ok` = accepted, to be read back.
+pub async fn remove(client: &Client, id: &str, deadline: Deadline) -> Result<(), CallError> {
+    accepted(
+        client,
+        &ops::DEPLOYMENT_REMOVE,
+        "deploymentRemove",
+        &json!({"id": id}),
+        deadline,
+    )
+    .await
+}
+
+/// Cancels a deployment in progress. `Ok` = accepted, to be read back.
+pub async fn cancel(client: &Client, id: &str, deadline: Deadline) -> Result<(), CallError> {
+    accepted(
+        client,
+        &ops::DEPLOYMENT_CANCEL,
+        "deploymentCancel",
+        &json!({"id": id}),
+        deadline,
+    )
+    .await
+}
+
+/// Reads whether a push deploys.
+pub async fn auto_deploy(
+    client: &Client,
+    ids: &ServiceIds,
+    deadline: Deadline,
+) -> Result<AutoDeploy, CallError> {
+    let variables = json!({
+        "projectId": project(ids)?, "environmentId": ids.environment_id, "serviceId": ids.service_id,
+    });
+    let data = client
+        .call(&ops::AUTO_DEPLOY_STATUS, &variables, deadline)
+        .await?;
+    let status = member(&data, "serviceInstanceAutoDeployStatus")?;
+    Ok(AutoDeploy {
+        enabled: flag(status, "enabled")?,
+        can_enable: status
+            .get("canEnable")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
+        reason: status
+            .get("reason")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+    })
+}
+
+/// Turns deployment on push on or off; returns what the platform says it is now.
+pub async fn set_auto_deploy(
+    client: &Client,
+    ids: &ServiceIds,
+    enabled: bool,
+    deadline: Deadline,
+) -> Result<bool, CallError> {
+    let variables = json!({"input": {
+        "enabled": enabled, "projectId": project(ids)?,
+        "environmentId": ids.environment_id, "serviceId": ids.service_id,
+    }});
+    let data = client
+        .call(&ops::AUTO_DEPLOY_UPDATE, &variables, deadline)
+        .await?;
+    flag(member(&data, "serviceInstanceAutoDeployUpdate")?, "enabled")
+}
+
+/// Reads the service's variables. Every value is a secret; an empty one reads as `None`.
+pub async fn variables(
+    client: &Client,
+    ids: &ServiceIds,
+    deadline: Deadline,
+) -> Result<BTreeMap<String, Option<Secret>>, CallError> {
+    let asked = json!({
+        "projectId": project(ids)?, "environmentId": ids.environment_id, "serviceId": ids.service_id,
+    });
+    let data = client.call(&ops::VARIABLES, &asked, deadline).await?;
+    let Value::Object(all) = member(&data, "variables")? else {
+        return Err(CallError::Malformed("`variables` is no object".into()));
+    };
+    Ok(all
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().and_then(Secret::new)))
+        .collect())
+}
+
+/// Writes one service variable with `skipDeploys: true`, so that the write itself starts nothing.
+pub async fn set_variable(
+    client: &Client,
+    ids: &ServiceIds,
+    name: &str,
+    value: &str,
+    deadline: Deadline,
+) -> Result<(), CallError> {
+    let variables = json!({"input": {
+        "projectId": project(ids)?, "environmentId": ids.environment_id,
+        "serviceId": ids.service_id, "name": name, "value": value, "skipDeploys": true,
+    }});
+    accepted(
+        client,
+        &ops::VARIABLE_UPSERT,
+        "variableUpsert",
+        &variables,
+        deadline,
+    )
+    .await
+}
+
+/// A mutation that answers `true` or has not happened.
+async fn accepted(
+    client: &Client,
+    op: &Op,
+    field: &str,
+    variables: &Value,
+    deadline: Deadline,
+) -> Result<(), CallError> {
+    let data = client.call(op, variables, deadline).await?;
+    if flag(&data, field)? {
+        return Ok(());
+    }
+    Err(CallError::Denied(format!("{field} answered false")))
+}
+
+fn project(ids: &ServiceIds) -> Result<&str, CallError> {
+    ids.project_id
+        .as_deref()
+        .ok_or_else(|| CallError::Setup("the project id is not known".into()))
+}
+
+fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value, CallError> {
+    value
+        .get(name)
+        .filter(|found| !found.is_null())
+        .ok_or_else(|| CallError::Malformed(format!("no `{name}` in the answer")))
+}
+
+fn text(value: &Value, name: &str) -> Result<String, CallError> {
+    member(value, name)?
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| CallError::Malformed(format!("`{name}` is no text")))
+}
+
+fn flag(value: &Value, name: &str) -> Result<bool, CallError> {
+    member(value, name)?
+        .as_bool()
+        .ok_or_else(|| CallError::Malformed(format!("`{name}` is neither true nor false")))
+}
+
+/// The `node` of every edge of a page.
+fn nodes(page: &Value) -> Result<Vec<&Value>, CallError> {
+    let edges = member(page, "edges")?
+        .as_array()
+        .ok_or_else(|| CallError::Malformed("`edges` is no list".into()))?;
+    edges.iter().map(|edge| member(edge, "node")).collect()
+}
+
+/// The cursor of the next page, if there is one.
+fn next_page(page: &Value) -> Result<Option<String>, CallError> {
+    let info = member(page, "pageInfo")?;
+    if !flag(info, "hasNextPage")? {
+        return Ok(None);
+    }
+    text(info, "endCursor").map(Some)
+}
