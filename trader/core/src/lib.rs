@@ -5,7 +5,13 @@
 //! Knows neither the network nor `launch`; time arrives inside the event.
 
 pub mod digest;
+pub mod engine;
+pub mod event;
+pub mod ledger;
 pub mod manifest;
+pub mod order;
+pub mod refusal;
+pub mod safeguards;
 pub mod strategy_file;
 pub mod units;
 pub mod window;

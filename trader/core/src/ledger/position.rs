@@ -1,0 +1,91 @@
+//! A position: what one strategy holds of one outcome of one window, from its fills.
+//!
+//! Sums only, so that the order in which fills are learnt does not matter.
+
+use crate::units::{Outcome, Shares, StrategyId, Usd};
+use crate::window::WindowId;
+use rust_decimal::Decimal;
+
+/// Whose position in what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PositionKey {
+    /// The window.
+    pub window: WindowId,
+    /// The strategy.
+    pub strategy: StrategyId,
+    /// The outcome whose token is held.
+    pub outcome: Outcome,
+}
+
+/// Sums over the fills of one [`PositionKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Shares bought.
+    pub bought: Shares,
+    /// What they cost, fees included.
+    pub cost: Usd,
+    /// Shares sold again.
+    pub sold: Shares,
+    /// What that brought, after fees.
+    pub proceeds: Usd,
+    /// Whether its end (sold or settled) has been counted as a win or a loss.
+    pub(super) counted: bool,
+}
+
+/// Digits kept when a cost is split between sold and held shares, USD.
+const SPLIT_DIGITS: u32 = 6;
+
+impl Position {
+    pub(super) const EMPTY: Self = Self {
+        bought: Shares::ZERO,
+        cost: Usd::ZERO,
+        sold: Shares::ZERO,
+        proceeds: Usd::ZERO,
+        counted: false,
+    };
+
+    /// Shares still held.
+    pub fn held(&self) -> Shares {
+        self.bought.checked_sub(self.sold).unwrap_or(Shares::ZERO)
+    }
+
+    /// What the held shares cost, fees included: the most they can still lose.
+    pub fn held_cost(&self) -> Usd {
+        self.cost - self.sold_cost()
+    }
+
+    /// What one held share cost on average, fees not included in the token's price; `None` when
+    /// nothing was bought.
+    pub fn cost_per_share(&self) -> Option<Decimal> {
+        self.cost.get().checked_div(self.bought.get())
+    }
+
+    fn sold_cost(&self) -> Usd {
+        if self.sold >= self.bought {
+            return self.cost;
+        }
+        let part = self
+            .cost
+            .get()
+            .checked_mul(self.sold.get())
+            .and_then(|product| product.checked_div(self.bought.get()));
+        Usd::new(part.map_or(Decimal::ZERO, |cost| cost.round_dp(SPLIT_DIGITS)))
+    }
+
+    /// Profit or loss realised so far; with `settled`, all of it.
+    ///
+    /// 10 shares bought for 5.20 (fees included), 4 sold for 3.00, settled at 1: 3.00 − 5.20 + 6 = 3.80.
+    pub fn realised(&self, settled: Option<bool>) -> Usd {
+        match settled {
+            Some(won) => {
+                let payout = if won {
+                    self.held().get()
+                } else {
+                    Decimal::ZERO
+                };
+                self.proceeds - self.cost + Usd::new(payout)
+            }
+            None => self.proceeds - self.sold_cost(),
+        }
+    }
+}
