@@ -2,22 +2,36 @@
 //!
 //! Depends on nothing else of this project: no manifest, git, check, trader, terminal or prompt
 //! can keep it from stopping. Order of reading: [`ops`] (the requests), [`Client`] (how one is
-//! sent), [`platform`] (what they mean).
+//! sent), [`platform`] (what they mean), [`trader`] and [`watchdog`] (the other two ways),
+//! [`kill_file`] and [`state_dir`] (what is known before asking), [`freeze`], [`process`].
 
 mod call_error;
 mod client;
 mod deadline;
 pub mod deployment;
 mod endpoint;
+pub mod freeze;
 mod http;
+mod json_http;
+pub mod kill_file;
 pub mod ops;
 pub mod platform;
+pub mod process;
 mod secret;
+pub mod state_dir;
+pub mod trader;
+pub mod watchdog;
 
 pub use call_error::CallError;
 pub use client::{ATTEMPT_TIMEOUT, Auth, Client};
 pub use deadline::Deadline;
 pub use deployment::{Deployment, is_live};
 pub use endpoint::{BadEndpoint, Endpoint, RAILWAY};
+pub use json_http::JsonClient;
+pub use kill_file::{KillFile, LocalProcesses};
 pub use ops::{Op, Retry};
+pub use platform::ServiceIds;
 pub use secret::Secret;
+pub use state_dir::{EnvName, StateDir, StateError, TokenFile};
+pub use trader::Trader;
+pub use watchdog::Watchdog;

@@ -1,0 +1,263 @@
+//! Whether a process on this machine still lives, and signals to it.
+//!
+//! A pid alone proves nothing (pids are reused): the start time since boot and the boot itself
+//! belong to the identity. Linux only, from `/proc`; elsewhere every answer is [`Life::Unknown`],
+//! which proves nothing. Signals go through a pidfd, so they cannot hit a successor.
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
+use std::fs;
+use std::io;
+
+/// Position of `starttime` (field 22 of `/proc/PID/stat`, proc(5)) counted after the command name.
+const START_TIME_INDEX: usize = 19;
+
+/// A process that was seen alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessId {
+    /// Which boot and which pid namespace: `BOOT_UUID/NAMESPACE`, see [`boot_id`].
+    pub boot_id: String,
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot.
+    pub start: u64,
+}
+
+/// What is known about a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It runs.
+    Alive,
+    /// It has ended: not there, another start time, ended and unreaped, or another boot.
+    Gone,
+    /// Cannot be told from here (another container, no `/proc`).
+    Unknown,
+}
+
+/// This boot and pid namespace, or `None` where it cannot be read.
+///
+/// The namespace stands in it because a pid that is "not there" inside a container may well run
+/// outside of it.
+pub fn boot_id() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let number: String = namespace
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    Some(format!("{}/{number}", boot.trim()))
+}
+
+/// The identity of a process that runs now; `None` when it has ended or cannot be seen.
+pub fn identify(pid: u32) -> Option<ProcessId> {
+    match stat(pid) {
+        Ok(Stat {
+            ended: false,
+            start,
+        }) => Some(ProcessId {
+            boot_id: boot_id()?,
+            pid,
+            start,
+        }),
+        Ok(Stat { ended: true, .. }) | Err(_) => None,
+    }
+}
+
+impl ProcessId {
+    /// Whether this very process still runs.
+    pub fn life(&self) -> Life {
+        let Some(now) = boot_id() else {
+            return Life::Unknown;
+        };
+        match same_boot(&self.boot_id, &now) {
+            Some(true) => self.life_in_this_boot(),
+            Some(false) => Life::Gone,
+            None => Life::Unknown,
+        }
+    }
+
+    fn life_in_this_boot(&self) -> Life {
+        match stat(self.pid) {
+            Ok(Stat { ended, start }) if ended || start != self.start => Life::Gone,
+            Ok(_) => Life::Alive,
+            Err(StatError::NotThere) if !is_hidden(self.pid) => Life::Gone,
+            Err(StatError::NotThere | StatError::Unreadable) => Life::Unknown,
+        }
+    }
+
+    /// Asks it to end (SIGTERM). `Ok(false)`: it has ended already.
+    pub fn terminate(&self) -> io::Result<bool> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Ends it (SIGKILL). `Ok(false)`: it has ended already.
+    pub fn kill(&self) -> io::Result<bool> {
+        self.signal(Signal::KILL)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<bool> {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a pid"));
+        };
+        let handle = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(handle) => handle,
+            Err(rustix::io::Errno::SRCH) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        // The handle now names one process for good; only here can its identity be checked.
+        match self.life() {
+            Life::Alive => pidfd_send_signal(&handle, signal)?,
+            Life::Gone => return Ok(false),
+            Life::Unknown => {
+                return Err(io::Error::other(
+                    "cannot tell whether it is the same process",
+                ));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// `Some(false)` = another boot; `None` = same boot, but another or unknown pid namespace.
+fn same_boot(recorded: &str, now: &str) -> Option<bool> {
+    let split = |text: &str| {
+        let (boot, namespace) = text.split_once('/').unwrap_or((text, ""));
+        (boot.to_owned(), namespace.to_owned())
+    };
+    let ((boot, namespace), (boot_now, namespace_now)) = (split(recorded), split(now));
+    if boot.is_empty() {
+        None
+    } else if boot != boot_now {
+        Some(false)
+    } else if namespace.is_empty() || namespace == namespace_now {
+        Some(true)
+    } else {
+        None
+    }
+}
+
+struct Stat {
+    ended: bool,
+    start: u64,
+}
+
+enum StatError {
+    NotThere,
+    Unreadable,
+}
+
+fn stat(pid: u32) -> Result<Stat, StatError> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| {
+        // ESRCH: it ended between open and read.
+        let gone = error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(3);
+        if gone {
+            StatError::NotThere
+        } else {
+            StatError::Unreadable
+        }
+    })?;
+    parse_stat(&text).ok_or(StatError::Unreadable)
+}
+
+/// `PID (COMMAND) STATE PPID …`; the command may itself hold spaces and parentheses.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (_, after) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let state = *fields.first()?;
+    let start = fields.get(START_TIME_INDEX)?.parse().ok()?;
+    Some(Stat {
+        ended: matches!(state, "Z" | "X" | "x"),
+        start,
+    })
+}
+
+/// Whether the process exists although `/proc` does not show it (mounted with `hidepid`).
+fn is_hidden(pid: u32) -> bool {
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
+        || !fs::exists("/proc/self/stat").unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("60").spawn().unwrap()
+    }
+
+    #[test]
+    fn a_child_lives_until_it_is_ended() {
+        let mut child = sleeper();
+        let process = identify(child.id()).unwrap();
+        assert_eq!(process.life(), Life::Alive);
+        assert!(process.terminate().unwrap());
+        child.wait().unwrap();
+        assert_eq!(process.life(), Life::Gone);
+        assert!(!process.kill().unwrap(), "nothing is signalled any more");
+    }
+
+    #[test]
+    fn an_unreaped_child_is_gone() {
+        let mut child = sleeper();
+        let process = identify(child.id()).unwrap();
+        assert!(process.kill().unwrap());
+        for _ in 0..200 {
+            if process.life() == Life::Gone {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(process.life(), Life::Gone);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process_and_is_not_signalled() {
+        let mut child = sleeper();
+        let real = identify(child.id()).unwrap();
+        let earlier = ProcessId {
+            start: real.start - 1,
+            ..real.clone()
+        };
+        assert_eq!(earlier.life(), Life::Gone);
+        assert!(!earlier.kill().unwrap());
+        assert_eq!(real.life(), Life::Alive);
+        real.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn another_boot_is_gone_and_another_container_is_unknown() {
+        let me = identify(std::process::id()).unwrap();
+        let rebooted = ProcessId {
+            boot_id: "another-boot/1".into(),
+            ..me.clone()
+        };
+        assert_eq!(rebooted.life(), Life::Gone);
+        let (boot, _) = me.boot_id.split_once('/').unwrap();
+        let elsewhere = ProcessId {
+            boot_id: format!("{boot}/1"),
+            ..me.clone()
+        };
+        assert_eq!(elsewhere.life(), Life::Unknown);
+        assert_eq!(
+            ProcessId {
+                boot_id: String::new(),
+                ..me
+            }
+            .life(),
+            Life::Unknown
+        );
+    }
+
+    #[test]
+    fn a_command_name_cannot_forge_the_start_time() {
+        let text = "7 (a) Z 1 (b) R 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 4242 0";
+        let stat = parse_stat(text).unwrap();
+        assert!(!stat.ended && stat.start == 4242);
+    }
+}
