@@ -2,3 +2,6 @@
 
 pub mod context;
 pub mod exit;
+pub mod plan;
+pub mod verify;
+pub mod watchdog;

@@ -1,0 +1,3 @@
+//! `launch verify`: is what runs what was planned, asked from outside, twice.
+
+pub mod identity;

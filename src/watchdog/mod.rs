@@ -1,0 +1,10 @@
+//! The watchdog: observes from outside, grants the trading lease while all is as planned, withdraws it
+//! in doubt, stops the target on evidence.
+//!
+//! Never lives in the process it guards; never grants under a freeze, a revocation, a hold or without
+//! an expected identity. Order of reading: rules → patrol_state → lease → patrol → server → trip.
+
+pub mod expectation;
+pub mod lease;
+pub mod patrol_state;
+pub mod rules;
