@@ -180,7 +180,9 @@ pub enum PlanError {
     #[error("cannot digest the plan: {0}")]
     Digest(#[from] serde_json::Error),
     /// The document was edited after it was made.
-    #[error("{field} is {seen}, but its contents give {wanted}: the plan was edited; make a new one")]
+    #[error(
+        "{field} is {seen}, but its contents give {wanted}: the plan was edited; make a new one"
+    )]
     Edited {
         /// Which digest.
         field: &'static str,
@@ -405,7 +407,10 @@ pub(crate) mod tests {
     #[test]
     fn active_deployment_and_plan_id_change_the_plan_but_not_the_intent() {
         let a = plan(intent(), &["d1"], "p1", "");
-        for b in [plan(intent(), &[], "p1", ""), plan(intent(), &["d1"], "p2", "")] {
+        for b in [
+            plan(intent(), &[], "p1", ""),
+            plan(intent(), &["d1"], "p2", ""),
+        ] {
             assert_eq!(a.intent_digest, b.intent_digest);
             assert_ne!(a.plan_digest, b.plan_digest);
         }
@@ -441,25 +446,40 @@ pub(crate) mod tests {
                 "{field}: {changes:?}"
             );
         }
-        assert!(base.changes(&plan(intent(), &[], "another id", "later")).is_empty());
+        assert!(
+            base.changes(&plan(intent(), &[], "another id", "later"))
+                .is_empty()
+        );
     }
 
     #[test]
     fn an_edited_plan_is_refused() {
         let mut edited = plan(intent(), &[], "p", "");
-        edited.intent.effective.insert("position_size_usd".into(), json!("500"));
+        edited
+            .intent
+            .effective
+            .insert("position_size_usd".into(), json!("500"));
         assert!(matches!(
             edited.check_digests(),
-            Err(PlanError::Edited { field: "intent_digest", .. })
+            Err(PlanError::Edited {
+                field: "intent_digest",
+                ..
+            })
         ));
         let mut edited = plan(intent(), &["d1"], "p", "");
         edited.active_deployments.clear();
         assert!(matches!(
             edited.check_digests(),
-            Err(PlanError::Edited { field: "plan_digest", .. })
+            Err(PlanError::Edited {
+                field: "plan_digest",
+                ..
+            })
         ));
         let mut edited = plan(intent(), &[], "p", "");
         edited.schema_version = 2;
-        assert!(matches!(edited.check_digests(), Err(PlanError::Version { seen: 2 })));
+        assert!(matches!(
+            edited.check_digests(),
+            Err(PlanError::Version { seen: 2 })
+        ));
     }
 }

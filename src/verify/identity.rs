@@ -60,9 +60,21 @@ impl Comparison {
 /// Compares one `/health` with the plan; `deployment_id` is the one that the platform gave us.
 pub fn compare(intent: &Intent, deployment_id: &str, health: &Health) -> Comparison {
     let mut out = Comparison::default();
-    out.expect("deployment_id", or_absent(health.deployment_id.as_deref()), deployment_id);
-    out.expect("platform_commit", or_absent(health.platform_commit.as_deref()), &intent.commit);
-    out.expect("manifest_digest", &health.manifest_digest, &intent.manifest_digest);
+    out.expect(
+        "deployment_id",
+        or_absent(health.deployment_id.as_deref()),
+        deployment_id,
+    );
+    out.expect(
+        "platform_commit",
+        or_absent(health.platform_commit.as_deref()),
+        &intent.commit,
+    );
+    out.expect(
+        "manifest_digest",
+        &health.manifest_digest,
+        &intent.manifest_digest,
+    );
     out.expect("feed", &health.feed, &intent.feed);
     out.expect("mode", &health.mode.to_string(), &intent.mode.to_string());
     compare_program(intent, health, &mut out);
@@ -85,7 +97,11 @@ pub fn compare_pair(
             out.differences.push(difference);
         }
     }
-    out.expect("instance_nonce (second read)", &second.instance_nonce, &first.instance_nonce);
+    out.expect(
+        "instance_nonce (second read)",
+        &second.instance_nonce,
+        &first.instance_nonce,
+    );
     if first.instance_nonce.is_empty() {
         out.expect("instance_nonce", "empty", "a nonce of its own");
     }
@@ -130,7 +146,11 @@ fn compare_effective(
 }
 
 fn compare_strategies(intent: &Intent, health: &Health, out: &mut Comparison) {
-    out.expect("strategies", &health.strategies.join(", "), &intent.strategies.join(", "));
+    out.expect(
+        "strategies",
+        &health.strategies.join(", "),
+        &intent.strategies.join(", "),
+    );
     for strategy in &health.strategies {
         let own = format!("{strategy}/");
         if !health.components.iter().any(|c| c.id.starts_with(&own)) {
@@ -196,7 +216,10 @@ pub(crate) mod tests {
             components: intent
                 .components
                 .into_iter()
-                .map(|id| ComponentHealth { id, state: "ready".into() })
+                .map(|id| ComponentHealth {
+                    id,
+                    state: "ready".into(),
+                })
                 .collect(),
             lease: None,
             halted: None,
@@ -230,11 +253,17 @@ pub(crate) mod tests {
 
     #[test]
     fn each_wrong_value_refuses_and_is_named() {
-        refused(|h| h.platform_commit = Some("c".repeat(40)), "platform_commit");
+        refused(
+            |h| h.platform_commit = Some("c".repeat(40)),
+            "platform_commit",
+        );
         refused(|h| h.platform_commit = None, "platform_commit");
         refused(|h| h.deployment_id = Some("d0".into()), "deployment_id");
         refused(|h| h.deployment_id = None, "deployment_id");
-        refused(|h| h.manifest_digest = "sha256:old".into(), "manifest_digest");
+        refused(
+            |h| h.manifest_digest = "sha256:old".into(),
+            "manifest_digest",
+        );
         refused(|h| h.feed = "venue".into(), "feed");
         refused(|h| h.mode = trader_core::manifest::Mode::DryRun, "mode");
         refused(|h| h.trader_sha256 = "sha256:y".into(), "trader_sha256");
@@ -244,10 +273,16 @@ pub(crate) mod tests {
     fn one_effective_value_that_differs_refuses() {
         let key = "safeguards.max_daily_loss_usd";
         let named = "effective.safeguards.max_daily_loss_usd";
-        refused(|h| drop(h.effective.insert(key.into(), json!("2000"))), named);
+        refused(
+            |h| drop(h.effective.insert(key.into(), json!("2000"))),
+            named,
+        );
         refused(|h| drop(h.effective.insert(key.into(), json!(null))), named);
         refused(|h| drop(h.effective.remove(key)), named);
-        refused(|h| drop(h.effective.insert("extra".into(), json!(1))), "effective.extra");
+        refused(
+            |h| drop(h.effective.insert("extra".into(), json!(1))),
+            "effective.extra",
+        );
     }
 
     #[test]
@@ -256,7 +291,12 @@ pub(crate) mod tests {
         let named = format!("component {id}");
         refused(|h| h.components[0].state = "failed".into(), &named);
         refused(
-            |h| h.components.push(ComponentHealth { id: "x/y/z/btc".into(), state: "ready".into() }),
+            |h| {
+                h.components.push(ComponentHealth {
+                    id: "x/y/z/btc".into(),
+                    state: "ready".into(),
+                })
+            },
             "component x/y/z/btc",
         );
     }
@@ -283,7 +323,9 @@ pub(crate) mod tests {
         assert_eq!(seen.differences.len(), 1);
         assert_eq!(seen.differences[0].what, "instance_nonce (second read)");
         let mut drifted = healthy();
-        drifted.effective.insert("position_size_usd".into(), json!("500"));
+        drifted
+            .effective
+            .insert("position_size_usd".into(), json!("500"));
         assert!(!compare_pair(&intent(), "d1", &healthy(), &drifted).is_same());
     }
 
@@ -292,7 +334,10 @@ pub(crate) mod tests {
         let mut health = healthy();
         health.build_commit = "0".repeat(40);
         let local = compare(&intent(), "d1", &health);
-        assert!(local.is_same(), "on this machine the binary's sha256 decides");
+        assert!(
+            local.is_same(),
+            "on this machine the binary's sha256 decides"
+        );
         assert_eq!(local.warnings.len(), 1);
 
         let mut railway = intent();

@@ -49,7 +49,11 @@ impl GrantBook {
     pub fn sending(&mut self, now_ms: u64) {
         self.in_flight = true;
         self.last_sent_ms = Some(now_ms);
-        self.extend(now_ms.saturating_add(GRANT_TIMEOUT_MS).saturating_add(self.ttl_ms));
+        self.extend(
+            now_ms
+                .saturating_add(GRANT_TIMEOUT_MS)
+                .saturating_add(self.ttl_ms),
+        );
     }
 
     /// Notes the end of the grant in flight. `expires_in_ms` is the trader's own word when it
@@ -120,7 +124,12 @@ mod tests {
     fn an_accepted_grant_ends_its_life_after_the_answer() {
         let mut book = GrantBook::new(9_000);
         book.sending(0);
-        book.answered(50, GrantOutcome::Accepted { expires_in_ms: 8_990 });
+        book.answered(
+            50,
+            GrantOutcome::Accepted {
+                expires_in_ms: 8_990,
+            },
+        );
         assert_eq!(book.expires_in_ms(50), 9_000);
         assert_eq!(book.expires_in_ms(9_049), 1);
         assert_eq!(book.expires_in_ms(9_050), 0);
@@ -133,7 +142,12 @@ mod tests {
         for (said, left) in [(0, 5_000), (60_000, 60_000)] {
             let mut book = GrantBook::new(5_000);
             book.sending(0);
-            book.answered(0, GrantOutcome::Accepted { expires_in_ms: said });
+            book.answered(
+                0,
+                GrantOutcome::Accepted {
+                    expires_in_ms: said,
+                },
+            );
             assert_eq!(book.expires_in_ms(0), left);
         }
     }
@@ -151,7 +165,12 @@ mod tests {
     fn a_refusal_does_not_end_an_earlier_grant() {
         let mut book = GrantBook::new(9_000);
         book.sending(0);
-        book.answered(0, GrantOutcome::Accepted { expires_in_ms: 9_000 });
+        book.answered(
+            0,
+            GrantOutcome::Accepted {
+                expires_in_ms: 9_000,
+            },
+        );
         book.sending(3_000);
         book.answered(3_010, GrantOutcome::Refused);
         assert!(book.expires_in_ms(3_010) >= 9_000 - 3_010);

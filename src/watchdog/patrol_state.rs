@@ -201,18 +201,30 @@ impl PatrolState {
         let policy = &expected.plan.intent.watch;
         let held_ms = counted_since.map_or(0, |since| now_ms.saturating_sub(since));
         if held_ms >= policy.silence_kill_secs.saturating_mul(1_000) && counts {
-            reasons.insert(0, trip("hold_too_long", format!(
-                "the lease has been withdrawn for {held_ms} ms, at most {} s are tolerated",
-                policy.silence_kill_secs
-            )));
+            reasons.insert(
+                0,
+                trip(
+                    "hold_too_long",
+                    format!(
+                        "the lease has been withdrawn for {held_ms} ms, at most {} s are tolerated",
+                        policy.silence_kill_secs
+                    ),
+                ),
+            );
             return Action::Kill;
         }
         let tolerated = usize::try_from(policy.max_holds_per_hour).unwrap_or(usize::MAX);
         if self.holds.len() > tolerated {
-            reasons.insert(0, trip("too_many_holds", format!(
-                "{} holds within an hour, at most {tolerated} are tolerated",
-                self.holds.len()
-            )));
+            reasons.insert(
+                0,
+                trip(
+                    "too_many_holds",
+                    format!(
+                        "{} holds within an hour, at most {tolerated} are tolerated",
+                        self.holds.len()
+                    ),
+                ),
+            );
             return Action::Kill;
         }
         Action::Hold
@@ -251,11 +263,21 @@ impl PatrolState {
 }
 
 fn trip(rule: &'static str, reason: String) -> Sighting {
-    Sighting { rule, action: Action::Kill, reason, trips: true }
+    Sighting {
+        rule,
+        action: Action::Kill,
+        reason,
+        trips: true,
+    }
 }
 
 fn quiet_hold(rule: &'static str, reason: String) -> Sighting {
-    Sighting { rule, action: Action::Hold, reason, trips: false }
+    Sighting {
+        rule,
+        action: Action::Hold,
+        reason,
+        trips: false,
+    }
 }
 
 #[cfg(test)]

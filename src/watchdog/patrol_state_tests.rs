@@ -183,7 +183,12 @@ fn one_long_hold_is_one_hold() {
 fn a_hold_that_a_deploy_asked_for_lasts_until_the_next_identity_and_never_trips() {
     let mut watch = Watch::new();
     watch.state.hold_as_asked("deploy p2".into());
-    assert!(watch.actions(&all_well(), 500).iter().all(|a| *a == Action::Hold));
+    assert!(
+        watch
+            .actions(&all_well(), 500)
+            .iter()
+            .all(|a| *a == Action::Hold)
+    );
     // The old one falls silent while the deploy replaces it.
     let mut gone = silent(60_000);
     gone.deploy_lock = Some("p2".into());
@@ -217,7 +222,10 @@ fn a_restarted_instance_is_held_then_adopted_then_leased() {
     assert_eq!(watch.look(&restarted).adopt, None);
     assert_eq!(watch.look(&restarted).adopt, None);
     let third = watch.look(&restarted);
-    assert_eq!((third.action, third.adopt.as_deref()), (Action::Hold, Some("n2")));
+    assert_eq!(
+        (third.action, third.adopt.as_deref()),
+        (Action::Hold, Some("n2"))
+    );
     watch.expected.instance_nonce = "n2".into();
     assert_eq!(
         watch.actions(&restarted, 3),

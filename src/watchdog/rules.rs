@@ -106,14 +106,62 @@ pub struct Rule {
 
 /// Every rule there is.
 pub const RULES: &[Rule] = &[
-    Rule { name: "identity_differs", needed: 1, of: 1, trips: true, look: identity_differs },
-    Rule { name: "daily_loss", needed: 1, of: 1, trips: true, look: daily_loss },
-    Rule { name: "unknown_deployment", needed: 2, of: 3, trips: false, look: unknown_deployment },
-    Rule { name: "health_silent", needed: 2, of: 3, trips: true, look: health_silent },
-    Rule { name: "instance_changed", needed: 1, of: 1, trips: true, look: instance_changed },
-    Rule { name: "not_ready", needed: 1, of: 1, trips: true, look: not_ready },
-    Rule { name: "platform_blind", needed: 1, of: 1, trips: false, look: platform_blind },
-    Rule { name: "trader_halted", needed: 1, of: 1, trips: false, look: trader_halted },
+    Rule {
+        name: "identity_differs",
+        needed: 1,
+        of: 1,
+        trips: true,
+        look: identity_differs,
+    },
+    Rule {
+        name: "daily_loss",
+        needed: 1,
+        of: 1,
+        trips: true,
+        look: daily_loss,
+    },
+    Rule {
+        name: "unknown_deployment",
+        needed: 2,
+        of: 3,
+        trips: false,
+        look: unknown_deployment,
+    },
+    Rule {
+        name: "health_silent",
+        needed: 2,
+        of: 3,
+        trips: true,
+        look: health_silent,
+    },
+    Rule {
+        name: "instance_changed",
+        needed: 1,
+        of: 1,
+        trips: true,
+        look: instance_changed,
+    },
+    Rule {
+        name: "not_ready",
+        needed: 1,
+        of: 1,
+        trips: true,
+        look: not_ready,
+    },
+    Rule {
+        name: "platform_blind",
+        needed: 1,
+        of: 1,
+        trips: false,
+        look: platform_blind,
+    },
+    Rule {
+        name: "trader_halted",
+        needed: 1,
+        of: 1,
+        trips: false,
+        look: trader_halted,
+    },
 ];
 
 fn identity_differs(expected: &Expectation, seen: &Observation) -> Look {
@@ -121,7 +169,8 @@ fn identity_differs(expected: &Expectation, seen: &Observation) -> Look {
         return Look::Blind;
     };
     // While a deploy is under way another deployment may answer at the same address.
-    if seen.deploy_lock.is_some() && health.deployment_id.as_deref() != Some(&expected.deployment_id)
+    if seen.deploy_lock.is_some()
+        && health.deployment_id.as_deref() != Some(&expected.deployment_id)
     {
         return Look::Seen(
             Action::Hold,
@@ -132,7 +181,11 @@ fn identity_differs(expected: &Expectation, seen: &Observation) -> Look {
     if compared.is_same() {
         return Look::Clean;
     }
-    let all: Vec<String> = compared.differences.iter().map(ToString::to_string).collect();
+    let all: Vec<String> = compared
+        .differences
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     Look::Seen(Action::Kill, all.join("; "))
 }
 
@@ -174,7 +227,10 @@ fn unknown_deployment(expected: &Expectation, seen: &Observation) -> Look {
         ([], _) => Look::Clean,
         ([_], Some(plan)) => Look::Seen(
             Action::Hold,
-            format!("deployment {} is live while plan {plan} is being deployed", unknown.join(", ")),
+            format!(
+                "deployment {} is live while plan {plan} is being deployed",
+                unknown.join(", ")
+            ),
         ),
         _ => Look::Seen(
             Action::Kill,
@@ -229,7 +285,10 @@ fn platform_blind(_: &Expectation, seen: &Observation) -> Look {
     let said = |action| {
         Look::Seen(
             action,
-            format!("the platform could not be read for {} ms", seen.platform_blind_ms),
+            format!(
+                "the platform could not be read for {} ms",
+                seen.platform_blind_ms
+            ),
         )
     };
     if seen.platform_blind_ms >= PLATFORM_BLIND_HOLD_MS {

@@ -118,7 +118,9 @@ fn a_plan_without_a_readable_loss_limit_kills() {
 fn a_second_live_deployment_kills_unless_a_deploy_is_making_it() {
     let two = |s: &mut Observation| s.live = Some(vec!["d1".into(), "d2".into()]);
     sees("unknown_deployment", Action::Kill, two);
-    sees("unknown_deployment", Action::Kill, |s| s.live = Some(vec!["d2".into()]));
+    sees("unknown_deployment", Action::Kill, |s| {
+        s.live = Some(vec!["d2".into()])
+    });
     sees("unknown_deployment", Action::Hold, |s| {
         two(s);
         s.deploy_lock = Some("p2".into());
@@ -166,8 +168,24 @@ fn a_restart_standby_or_halt_holds() {
 #[test]
 fn a_blind_platform_is_told_and_then_held() {
     let blind = |ms| move |s: &mut Observation| s.platform_blind_ms = ms;
-    passes("platform_blind", &Look::Clean, blind(PLATFORM_BLIND_WARN_MS - 1));
-    sees("platform_blind", Action::Warn, blind(PLATFORM_BLIND_WARN_MS));
-    sees("platform_blind", Action::Warn, blind(PLATFORM_BLIND_HOLD_MS - 1));
-    sees("platform_blind", Action::Hold, blind(PLATFORM_BLIND_HOLD_MS));
+    passes(
+        "platform_blind",
+        &Look::Clean,
+        blind(PLATFORM_BLIND_WARN_MS - 1),
+    );
+    sees(
+        "platform_blind",
+        Action::Warn,
+        blind(PLATFORM_BLIND_WARN_MS),
+    );
+    sees(
+        "platform_blind",
+        Action::Warn,
+        blind(PLATFORM_BLIND_HOLD_MS - 1),
+    );
+    sees(
+        "platform_blind",
+        Action::Hold,
+        blind(PLATFORM_BLIND_HOLD_MS),
+    );
 }
