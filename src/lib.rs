@@ -3,5 +3,6 @@
 pub mod context;
 pub mod exit;
 pub mod plan;
+pub mod platform;
 pub mod verify;
 pub mod watchdog;

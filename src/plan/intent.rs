@@ -65,17 +65,28 @@ pub struct ServiceSettings {
     pub overlap_secs: u32,
     /// Seconds between SIGTERM and SIGKILL.
     pub draining_secs: u32,
-    /// Copies of the service.
-    pub replicas: u32,
+    /// `NEVER`, `ON_FAILURE` or `ALWAYS`; the last one restarts a trader that stopped in good order.
+    pub restart_policy: String,
+    /// Restarts before the platform gives up.
+    pub restart_retries: u32,
 }
 
+/// Seconds between SIGTERM and SIGKILL: time to cancel orders and flush the ledger.
+pub const DRAINING_SECS: u32 = 30;
+
+/// Restarts after a crash. The watchdog holds after each and trips at the fourth of an hour.
+pub const RESTART_RETRIES: u32 = 3;
+
 impl ServiceSettings {
-    /// One writer, and time to cancel orders.
-    pub const ONE_WRITER: Self = Self {
-        overlap_secs: 0,
-        draining_secs: 30,
-        replicas: 1,
-    };
+    /// One writer, time to cancel orders, a bounded number of restarts.
+    pub fn one_writer() -> Self {
+        Self {
+            overlap_secs: 0,
+            draining_secs: DRAINING_SECS,
+            restart_policy: "ON_FAILURE".to_owned(),
+            restart_retries: RESTART_RETRIES,
+        }
+    }
 }
 
 /// How the watchdog watches.
@@ -376,7 +387,7 @@ pub(crate) mod tests {
             project_id: "p".into(),
             environment_id: "e".into(),
             service_id: "s".into(),
-            settings: ServiceSettings::ONE_WRITER,
+            settings: ServiceSettings::one_writer(),
             variables: BTreeMap::from([("LAUNCH_FEED".to_owned(), "hmac-sha256:1".to_owned())]),
             watch: WatchPolicy::with_silence(None),
         }
@@ -430,7 +441,8 @@ pub(crate) mod tests {
             doc[field] = match (field.as_str(), value) {
                 ("mode", _) => json!("dry-run"),
                 ("program", _) => json!({"rule": "source"}),
-                ("settings", _) => json!({"overlap_secs": 5, "draining_secs": 30, "replicas": 1}),
+                ("settings", _) => json!({"overlap_secs": 5, "draining_secs": 30,
+                    "restart_policy": "NEVER", "restart_retries": 0}),
                 ("watch", _) => json!({"silence_kill_secs": 1, "lease_ttl_ms": 1,
                     "max_holds_per_hour": 1, "clean_observations": 1}),
                 (_, serde_json::Value::Array(_)) => json!(["other"]),
