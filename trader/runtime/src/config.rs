@@ -124,7 +124,11 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
         }
     }
 
-    fn required(&self, variable: &'static str, wanted: &'static str) -> Result<String, ConfigError> {
+    fn required(
+        &self,
+        variable: &'static str,
+        wanted: &'static str,
+    ) -> Result<String, ConfigError> {
         self.optional(variable)?.ok_or_else(|| ConfigError {
             variable,
             problem: "is not set".to_owned(),
@@ -144,7 +148,11 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
     fn feed(&self) -> Result<FeedSpec, ConfigError> {
         let wanted = FeedSpec::WANTED;
         let text = self.required("LAUNCH_FEED", wanted)?;
-        text.parse().map_err(|problem| ConfigError { variable: "LAUNCH_FEED", problem, wanted })
+        text.parse().map_err(|problem| ConfigError {
+            variable: "LAUNCH_FEED",
+            problem,
+            wanted,
+        })
     }
 
     /// `off` or absent is no freeze; everything else is one, readable or not.
@@ -155,9 +163,8 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
             by: "LAUNCH_FREEZE".to_owned(),
             reason: format!("LAUNCH_FREEZE cannot be read ({why}): treated as frozen"),
         };
-        let text = match (self.0)("LAUNCH_FREEZE")?.into_string() {
-            Ok(text) => text,
-            Err(_) => return Some(unreadable("not UTF-8".to_owned())),
+        let Ok(text) = (self.0)("LAUNCH_FREEZE")?.into_string() else {
+            return Some(unreadable("not UTF-8".to_owned()));
         };
         if text.trim() == "off" {
             return None;
@@ -199,7 +206,9 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
     }
 
     fn fault(&self, feed: &FeedSpec) -> Result<Option<Fault>, ConfigError> {
-        let Some(text) = self.optional(Fault::VARIABLE)? else { return Ok(None) };
+        let Some(text) = self.optional(Fault::VARIABLE)? else {
+            return Ok(None);
+        };
         let error = |problem: String| ConfigError {
             variable: Fault::VARIABLE,
             problem,
@@ -238,7 +247,10 @@ mod tests {
         assert_eq!(config.ledger, PathBuf::from("/data/ledger.sqlite3"));
         assert_eq!(config.feed, FeedSpec::Generator { seed: 7 });
         assert_eq!(config.freeze, None);
-        assert!(!format!("{config:?}").contains("halt-halt"), "no secret is printed");
+        assert!(
+            !format!("{config:?}").contains("halt-halt"),
+            "no secret is printed"
+        );
     }
 
     #[test]
@@ -273,7 +285,10 @@ mod tests {
     #[test]
     fn anything_but_off_is_a_freeze() {
         for (text, id) in [
-            (r#"{"id":"f1","at":"2026-11-22T00:00:00Z","by":"kill","reason":"drill"}"#, Some("f1")),
+            (
+                r#"{"id":"f1","at":"2026-11-22T00:00:00Z","by":"kill","reason":"drill"}"#,
+                Some("f1"),
+            ),
             ("off", None),
             ("", Some(UNREADABLE_FREEZE_ID)),
             ("OFF?", Some(UNREADABLE_FREEZE_ID)),

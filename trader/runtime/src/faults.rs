@@ -83,7 +83,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
-        for bad in ["", "silent", "silent_after_ms:x", "loss_after_ms:1:-3", "report_commit:1"] {
+        for bad in [
+            "",
+            "silent",
+            "silent_after_ms:x",
+            "loss_after_ms:1:-3",
+            "report_commit:1",
+        ] {
             assert!(bad.parse::<Fault>().is_err(), "{bad}");
         }
     }

@@ -83,7 +83,10 @@ impl Gate {
             stopping: false,
             lease: None,
         };
-        Self { instance, inner: Mutex::new(inner) }
+        Self {
+            instance,
+            inner: Mutex::new(inner),
+        }
     }
 
     /// Whether this may be sent at `now`. Asked immediately before the wire.
@@ -107,22 +110,20 @@ impl Gate {
     pub fn lease(&self, request: &LeaseRequest, now: Instant) -> LeaseAnswer {
         let mut inner = self.lock();
         let refused = self.lease_refusal(&inner, request);
-        let reason = match refused {
-            Some(reason) => reason,
-            None => {
-                inner.lease = Some(Held {
-                    holder: request.holder.clone(),
-                    expires: now + Duration::from_millis(request.ttl_ms),
-                });
-                return LeaseAnswer {
-                    accepted: true,
-                    reason: "granted".to_owned(),
-                    expires_in_ms: request.ttl_ms,
-                };
-            }
-        };
-        let left = inner.lease.as_ref().map_or(0, |held| millis_until(held.expires, now));
-        LeaseAnswer { accepted: false, reason, expires_in_ms: left }
+        if refused.is_none() {
+            inner.lease = Some(Held {
+                holder: request.holder.clone(),
+                expires: now + Duration::from_millis(request.ttl_ms),
+            });
+        }
+        LeaseAnswer {
+            accepted: refused.is_none(),
+            reason: refused.unwrap_or_else(|| "granted".to_owned()),
+            expires_in_ms: inner
+                .lease
+                .as_ref()
+                .map_or(0, |held| millis_until(held.expires, now)),
+        }
     }
 
     fn lease_refusal(&self, inner: &Inner, request: &LeaseRequest) -> Option<String> {
@@ -146,10 +147,13 @@ impl Gate {
             return Some("meant for another instance of this deployment".to_owned());
         }
         if request.ttl_ms == 0 || request.ttl_ms > LEASE_TTL_MAX_MS {
-            return Some(format!("ttl_ms is {}, wanted 1 to {LEASE_TTL_MAX_MS}", request.ttl_ms));
+            return Some(format!(
+                "ttl_ms is {}, wanted 1 to {LEASE_TTL_MAX_MS}",
+                request.ttl_ms
+            ));
         }
-        let named = !request.holder.trim().is_empty()
-            && request.holder.chars().count() <= HOLDER_MAX_CHARS;
+        let named =
+            !request.holder.trim().is_empty() && request.holder.chars().count() <= HOLDER_MAX_CHARS;
         (!named).then(|| format!("holder must have 1 to {HOLDER_MAX_CHARS} characters"))
     }
 
@@ -157,7 +161,10 @@ impl Gate {
     pub fn latch_halt(&self, halt: Halted) {
         let mut inner = self.lock();
         inner.lease = None;
-        let keeps = inner.halted.as_ref().is_some_and(|held| !held.reduce_only && halt.reduce_only);
+        let keeps = inner
+            .halted
+            .as_ref()
+            .is_some_and(|held| !held.reduce_only && halt.reduce_only);
         if !keeps {
             inner.halted = Some(halt);
         }
@@ -188,10 +195,14 @@ impl Gate {
     /// The lease in force at `now`.
     pub fn lease_at(&self, now: Instant) -> Option<LeaseHealth> {
         let inner = self.lock();
-        inner.lease.as_ref().filter(|held| held.expires > now).map(|held| LeaseHealth {
-            holder: held.holder.clone(),
-            expires_in_ms: millis_until(held.expires, now),
-        })
+        inner
+            .lease
+            .as_ref()
+            .filter(|held| held.expires > now)
+            .map(|held| LeaseHealth {
+                holder: held.holder.clone(),
+                expires_in_ms: millis_until(held.expires, now),
+            })
     }
 
     /// Who this instance is.
@@ -223,6 +234,8 @@ mod tests {
         gate
     }
 
+    type Change = fn(&mut LeaseRequest);
+
     fn request() -> LeaseRequest {
         LeaseRequest {
             holder: "watchdog".to_owned(),
@@ -233,7 +246,12 @@ mod tests {
     }
 
     fn halt(reduce_only: bool) -> Halted {
-        Halted { by: "ann".to_owned(), reason: "drill".to_owned(), reduce_only, at: EpochMs(1) }
+        Halted {
+            by: "ann".to_owned(),
+            reason: "drill".to_owned(),
+            reduce_only,
+            at: EpochMs(1),
+        }
     }
 
     #[test]
@@ -245,7 +263,7 @@ mod tests {
         let last = t0 + Duration::from_millis(14_999);
         assert_eq!(gate.may_send(Sending::Entry, last), Ok(()));
         assert_eq!(gate.lease_at(last).map(|l| l.expires_in_ms), Some(1));
-        let lapsed = t0 + Duration::from_millis(15_000);
+        let lapsed = t0 + Duration::from_secs(15);
         assert_eq!(gate.may_send(Sending::Entry, lapsed), Err(Refusal::NoLease));
         assert_eq!(gate.lease_at(lapsed), None);
     }
@@ -253,18 +271,22 @@ mod tests {
     #[test]
     fn a_lease_is_refused_unless_everything_fits() {
         let now = Instant::now();
-        for (change, part) in [
-            ((|r| r.deployment_id = "d2".to_owned()) as fn(&mut LeaseRequest), "d2"),
+        let changes: [(Change, &str); 5] = [
+            (|r| r.deployment_id = "d2".to_owned(), "d2"),
             (|r| r.instance_nonce = "n2".to_owned(), "another instance"),
             (|r| r.ttl_ms = 15_001, "15001"),
             (|r| r.ttl_ms = 0, "ttl_ms is 0"),
             (|r| r.holder = " ".to_owned(), "holder"),
-        ] {
+        ];
+        for (change, part) in changes {
             let gate = gate();
             let mut asked = request();
             change(&mut asked);
             let answer = gate.lease(&asked, now);
-            assert!(!answer.accepted && answer.reason.contains(part), "{answer:?}");
+            assert!(
+                !answer.accepted && answer.reason.contains(part),
+                "{answer:?}"
+            );
             assert_eq!(gate.may_send(Sending::Entry, now), Err(Refusal::NoLease));
         }
     }
@@ -285,13 +307,25 @@ mod tests {
         gate.latch_halt(halt(true));
         assert_eq!(gate.may_send(Sending::Entry, now), Err(Refusal::Halted));
         assert_eq!(gate.may_send(Sending::Exit, now), Ok(()));
-        assert!(gate.lease(&request(), now).reason.starts_with("halted by ann"));
+        assert!(
+            gate.lease(&request(), now)
+                .reason
+                .starts_with("halted by ann")
+        );
         gate.latch_halt(halt(false));
         assert_eq!(gate.may_send(Sending::Exit, now), Err(Refusal::Halted));
         gate.latch_halt(halt(true));
-        assert_eq!(gate.may_send(Sending::Exit, now), Err(Refusal::Halted), "never weakened");
+        assert_eq!(
+            gate.may_send(Sending::Exit, now),
+            Err(Refusal::Halted),
+            "never weakened"
+        );
         gate.lift_halt();
-        assert_eq!(gate.may_send(Sending::Entry, now), Err(Refusal::NoLease), "the old lease is gone");
+        assert_eq!(
+            gate.may_send(Sending::Entry, now),
+            Err(Refusal::NoLease),
+            "the old lease is gone"
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ const CHAIN_START: &str = "sha256:0";
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum StoreError {
     /// The file or its folder cannot be opened, or SQLite reports an error.
     #[error("cannot use the ledger {path}: {source}")]
     Sqlite {
@@ -48,7 +48,9 @@ pub enum LedgerError {
         source: std::io::Error,
     },
     /// The file is a database of another program.
-    #[error("{path} is a database of another program (application id {seen:#x}); give the ledger its own file")]
+    #[error(
+        "{path} is a database of another program (application id {seen:#x}); give the ledger its own file"
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -56,7 +58,9 @@ pub enum LedgerError {
         seen: i64,
     },
     /// The tables are newer than this program.
-    #[error("the ledger {path} has version {seen}, this program reads up to {LEDGER_SCHEMA_VERSION}; run the newer program")]
+    #[error(
+        "the ledger {path} has version {seen}, this program reads up to {LEDGER_SCHEMA_VERSION}; run the newer program"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -64,7 +68,9 @@ pub enum LedgerError {
         seen: i64,
     },
     /// The content contradicts itself.
-    #[error("the ledger {path} is damaged at record {seq}: {problem}; restore the file, or move it aside only when every position is settled")]
+    #[error(
+        "the ledger {path} is damaged at record {seq}: {problem}; restore the file, or move it aside only when every position is settled"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -77,9 +83,9 @@ pub enum LedgerError {
     #[error("this writer is fenced off: it holds number {held}, the ledger is at {current}")]
     Fenced {
         /// Our number.
-        held: u64,
+        held: i64,
         /// The ledger's number.
-        current: u64,
+        current: i64,
     },
     /// A record that cannot be stored.
     #[error("record {seq} cannot be stored: {problem}")]
@@ -120,19 +126,19 @@ pub struct LedgerStore {
 
 impl LedgerStore {
     /// Opens the ledger, creating it where there is none, and checks all of it.
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(|e| sqlite(path, e))?;
         Self::prepare(path, connection)
     }
 
     /// A ledger that lives as long as this value: for dry runs, which must leave nothing behind.
-    pub fn in_memory() -> Result<Self, LedgerError> {
+    pub fn in_memory() -> Result<Self, StoreError> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory().map_err(|e| sqlite(path, e))?;
         Self::prepare(path, connection)
     }
 
-    fn prepare(path: &Path, mut connection: Connection) -> Result<Self, LedgerError> {
+    fn prepare(path: &Path, mut connection: Connection) -> Result<Self, StoreError> {
         let result = configure(&connection).and_then(|()| create_or_check(path, &mut connection));
         match result {
             Ok(Ok(())) => {}
@@ -149,11 +155,18 @@ impl LedgerStore {
     }
 
     /// Reads and checks every record, oldest first.
-    pub fn replay(&mut self) -> Result<Vec<Record>, LedgerError> {
+    pub fn replay(&mut self) -> Result<Vec<Record>, StoreError> {
         let path = self.path.clone();
-        let damaged = |seq, problem: String| LedgerError::Damaged { path: path.clone(), seq, problem };
+        let damaged = |seq, problem: String| StoreError::Damaged {
+            path: path.clone(),
+            seq,
+            problem,
+        };
         // One read transaction: rows and head belong together even while another instance writes.
-        let transaction = self.connection.transaction().map_err(|e| sqlite(&path, e))?;
+        let transaction = self
+            .connection
+            .transaction()
+            .map_err(|e| sqlite(&path, e))?;
         let head: Option<(i64, String)> = transaction
             .query_row("SELECT seq, checksum FROM head WHERE id = 1", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -170,16 +183,25 @@ impl LedgerStore {
             while let Some(row) = rows.next().map_err(|e| sqlite(&path, e))? {
                 let (stored, fence, checksum) = read_row(row).map_err(|e| sqlite(&path, e))?;
                 if stored.seq != chain.0 + 1 {
-                    return Err(damaged(chain.0 + 1, format!("the next row is {}", stored.seq)));
+                    return Err(damaged(
+                        chain.0 + 1,
+                        format!("the next row is {}", stored.seq),
+                    ));
                 }
                 let wanted = row_checksum(&chain.1, &stored, fence);
                 if checksum != wanted {
-                    return Err(damaged(stored.seq, "its checksum does not fit its content".to_owned()));
+                    return Err(damaged(
+                        stored.seq,
+                        "its checksum does not fit its content".to_owned(),
+                    ));
                 }
                 let record: Record = serde_json::from_str(&stored.body)
                     .map_err(|e| damaged(stored.seq, format!("it cannot be read: {e}")))?;
                 if i64::try_from(record.seq) != Ok(stored.seq) {
-                    return Err(damaged(stored.seq, format!("it calls itself {}", record.seq)));
+                    return Err(damaged(
+                        stored.seq,
+                        format!("it calls itself {}", record.seq),
+                    ));
                 }
                 chain = (stored.seq, checksum);
                 records.push(record);
@@ -200,8 +222,8 @@ impl LedgerStore {
     /// Appends records in one transaction. They are on disk when this returns.
     ///
     /// # Errors
-    /// [`LedgerError::Fenced`] when `fence` is not the ledger's own number; nothing is written then.
-    pub fn append(&mut self, fence: Fence, records: &[Record]) -> Result<(), LedgerError> {
+    /// [`StoreError::Fenced`] when `fence` is not the ledger's own number; nothing is written then.
+    pub fn append(&mut self, fence: Fence, records: &[Record]) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -228,7 +250,11 @@ impl LedgerStore {
             .map_err(|e| sqlite(&path, e))?;
         if moved != 1 {
             let problem = "the head moved although the fencing number did not".to_owned();
-            return Err(LedgerError::Damaged { path, seq: self.head.0, problem });
+            return Err(StoreError::Damaged {
+                path,
+                seq: self.head.0,
+                problem,
+            });
         }
         transaction.commit().map_err(|e| sqlite(&path, e))?;
         self.head = head;
@@ -236,13 +262,13 @@ impl LedgerStore {
     }
 
     /// Raises the fencing number: from here on only the returned one writes.
-    pub fn take_fence(&mut self, nonce: &str, at: EpochMs) -> Result<Fence, LedgerError> {
+    pub fn take_fence(&mut self, nonce: &str, at: EpochMs) -> Result<Fence, StoreError> {
         let path = self.path.clone();
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| sqlite(&path, e))?;
-        let fence: u64 = transaction
+        let fence: i64 = transaction
             .query_row(
                 "UPDATE writer SET fence = fence + 1, nonce = ?1, taken_at_ms = ?2 WHERE id = 1 RETURNING fence",
                 params![nonce, at.0],
@@ -254,13 +280,13 @@ impl LedgerStore {
     }
 
     /// Whether `fence` is still the ledger's own number.
-    pub fn check_fence(&self, fence: Fence) -> Result<(), LedgerError> {
+    pub fn check_fence(&self, fence: Fence) -> Result<(), StoreError> {
         check_fence(&self.connection, fence).map_err(|e| sqlite(&self.path, e))?
     }
 
     /// Notes a halt without holding the writer lock. Halting only restricts, so any instance may; the
     /// writer turns the note into a record of its own.
-    pub fn note_halt(&mut self, note: &HaltNote) -> Result<(), LedgerError> {
+    pub fn note_halt(&mut self, note: &HaltNote) -> Result<(), StoreError> {
         self.connection
             .execute(
                 "INSERT INTO halt_notes (at_ms, body) VALUES (?1, ?2)",
@@ -271,12 +297,20 @@ impl LedgerStore {
     }
 
     /// Halt notes that no writer has recorded yet, each with its id.
-    pub fn open_halt_notes(&self) -> Result<Vec<(i64, HaltNote)>, LedgerError> {
+    pub fn open_halt_notes(&self) -> Result<Vec<(i64, HaltNote)>, StoreError> {
         let read = || -> rusqlite::Result<Vec<(i64, HaltNote)>> {
             self.connection
-                .prepare_cached("SELECT id, at_ms, body FROM halt_notes WHERE recorded = 0 ORDER BY id")?
+                .prepare_cached(
+                    "SELECT id, at_ms, body FROM halt_notes WHERE recorded = 0 ORDER BY id",
+                )?
                 .query_map([], |row| {
-                    Ok((row.get(0)?, HaltNote { at: EpochMs(row.get(1)?), body: row.get(2)? }))
+                    Ok((
+                        row.get(0)?,
+                        HaltNote {
+                            at: EpochMs(row.get(1)?),
+                            body: row.get(2)?,
+                        },
+                    ))
                 })?
                 .collect()
         };
@@ -284,7 +318,7 @@ impl LedgerStore {
     }
 
     /// Marks a halt note as recorded; called after its record is durable.
-    pub fn close_halt_note(&mut self, id: i64) -> Result<(), LedgerError> {
+    pub fn close_halt_note(&mut self, id: i64) -> Result<(), StoreError> {
         self.connection
             .execute("UPDATE halt_notes SET recorded = 1 WHERE id = ?1", [id])
             .map(drop)
@@ -299,24 +333,26 @@ impl LedgerStore {
 
 /// The fencing number of a writer. Only [`LedgerStore::take_fence`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fence(u64);
+pub struct Fence(i64);
 
 impl Fence {
     /// The number, for messages.
-    pub const fn number(self) -> u64 {
+    pub const fn number(self) -> i64 {
         self.0
     }
 }
 
-fn sqlite(path: &Path, source: rusqlite::Error) -> LedgerError {
-    LedgerError::Sqlite { path: path.to_owned(), source }
+fn sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
+    StoreError::Sqlite {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     // In memory the answer is "memory"; on disk anything but WAL would be a silent downgrade.
-    let mode: String =
-        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if !matches!(mode.as_str(), "wal" | "memory") {
         return Err(rusqlite::Error::InvalidParameterName(format!(
             "journal_mode is {mode}, wanted wal (is the folder on a network file system?)"
@@ -365,10 +401,9 @@ CREATE TABLE halt_notes (
 fn create_or_check(
     path: &Path,
     connection: &mut Connection,
-) -> rusqlite::Result<Result<(), LedgerError>> {
+) -> rusqlite::Result<Result<(), StoreError>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let application: i64 =
-        transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let application: i64 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -380,47 +415,78 @@ fn create_or_check(
         return Ok(Ok(()));
     }
     if application != APPLICATION_ID {
-        return Ok(Err(LedgerError::Foreign { path: path.to_owned(), seen: application }));
+        return Ok(Err(StoreError::Foreign {
+            path: path.to_owned(),
+            seen: application,
+        }));
     }
     if version > LEDGER_SCHEMA_VERSION {
-        return Ok(Err(LedgerError::Newer { path: path.to_owned(), seen: version }));
+        return Ok(Err(StoreError::Newer {
+            path: path.to_owned(),
+            seen: version,
+        }));
     }
     let check: String = transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if check != "ok" || version != LEDGER_SCHEMA_VERSION {
-        let problem = if check == "ok" { format!("its version is {version}") } else { check };
-        return Ok(Err(LedgerError::Damaged { path: path.to_owned(), seq: 0, problem }));
+        let problem = if check == "ok" {
+            format!("its version is {version}")
+        } else {
+            check
+        };
+        return Ok(Err(StoreError::Damaged {
+            path: path.to_owned(),
+            seq: 0,
+            problem,
+        }));
     }
     transaction.commit()?;
     Ok(Ok(()))
 }
 
-fn check_fence(
-    connection: &Connection,
-    fence: Fence,
-) -> rusqlite::Result<Result<(), LedgerError>> {
-    let current: u64 =
-        connection.query_row("SELECT fence FROM writer WHERE id = 1", [], |row| row.get(0))?;
+fn check_fence(connection: &Connection, fence: Fence) -> rusqlite::Result<Result<(), StoreError>> {
+    let current: i64 =
+        connection.query_row("SELECT fence FROM writer WHERE id = 1", [], |row| {
+            row.get(0)
+        })?;
     Ok(if current == fence.0 {
         Ok(())
     } else {
-        Err(LedgerError::Fenced { held: fence.0, current })
+        Err(StoreError::Fenced {
+            held: fence.0,
+            current,
+        })
     })
 }
 
 /// A record as a row at place `seq`, which must be the number it carries.
-fn to_row(record: &Record, seq: i64) -> Result<Row, LedgerError> {
-    let refuse = |problem: String| LedgerError::Record { seq: record.seq, problem };
+fn to_row(record: &Record, seq: i64) -> Result<Row, StoreError> {
+    let refuse = |problem: String| StoreError::Record {
+        seq: record.seq,
+        problem,
+    };
     if i64::try_from(record.seq) != Ok(seq) {
         return Err(refuse(format!("the ledger's next number is {seq}")));
     }
     let value = serde_json::to_value(record).map_err(|e| refuse(e.to_string()))?;
-    let kind = value.pointer("/body/type").and_then(serde_json::Value::as_str);
-    let kind = kind.ok_or_else(|| refuse("it has no type".to_owned()))?.to_owned();
+    let kind = value
+        .pointer("/body/type")
+        .and_then(serde_json::Value::as_str);
+    let kind = kind
+        .ok_or_else(|| refuse("it has no type".to_owned()))?
+        .to_owned();
     let body = value.to_string();
     if body.len() > RECORD_MAX_BYTES {
-        return Err(refuse(format!("it has {} bytes, at most {RECORD_MAX_BYTES} are stored", body.len())));
+        return Err(refuse(format!(
+            "it has {} bytes, at most {RECORD_MAX_BYTES} are stored",
+            body.len()
+        )));
     }
-    Ok(Row { seq, at: record.t_ms, kind, body })
+    Ok(Row {
+        seq,
+        at: record.t_ms,
+        kind,
+        body,
+    })
 }
 
 fn insert(
@@ -466,7 +532,10 @@ mod tests {
             version: RECORD_VERSION,
             seq,
             t_ms: EpochMs(5),
-            body: RecordBody::Lease { holder: holder.to_owned(), held: true },
+            body: RecordBody::Lease {
+                holder: holder.to_owned(),
+                held: true,
+            },
         }
     }
 
@@ -479,14 +548,17 @@ mod tests {
         let path = ledger(folder);
         let mut store = LedgerStore::open(&path).unwrap();
         let fence = store.take_fence("n1", EpochMs(1)).unwrap();
-        store.append(fence, &[record(1, "a"), record(2, "b")]).unwrap();
+        store
+            .append(fence, &[record(1, "a"), record(2, "b")])
+            .unwrap();
         store.append(fence, &[record(3, "c")]).unwrap();
         path
     }
 
     fn tamper(path: &Path, sql: &str) {
         let raw = Connection::open(path).unwrap();
-        raw.execute_batch("DROP TRIGGER records_keep_update; DROP TRIGGER records_keep_delete;").unwrap();
+        raw.execute_batch("DROP TRIGGER records_keep_update; DROP TRIGGER records_keep_delete;")
+            .unwrap();
         raw.execute_batch(sql).unwrap();
     }
 
@@ -507,7 +579,16 @@ mod tests {
         let mut new = LedgerStore::open(&path).unwrap();
         let new_fence = new.take_fence("new", EpochMs(2)).unwrap();
         let refused = old.append(old_fence, &[record(4, "old")]);
-        assert!(matches!(refused, Err(LedgerError::Fenced { held: 2, current: 3 })), "{refused:?}");
+        assert!(
+            matches!(
+                refused,
+                Err(StoreError::Fenced {
+                    held: 2,
+                    current: 3
+                })
+            ),
+            "{refused:?}"
+        );
         new.append(new_fence, &[record(4, "new")]).unwrap();
         assert_eq!(new.replay().unwrap().len(), 4);
     }
@@ -515,9 +596,15 @@ mod tests {
     #[test]
     fn edited_removed_and_cut_off_records_are_found() {
         for (sql, part) in [
-            ("UPDATE records SET body = replace(body, 'lease', 'leese') WHERE seq = 2", "at record 2"),
+            (
+                "UPDATE records SET body = replace(body, 'lease', 'leese') WHERE seq = 2",
+                "at record 2",
+            ),
             ("DELETE FROM records WHERE seq = 2", "at record 2"),
-            ("DELETE FROM records WHERE seq = 3", "3 records were written"),
+            (
+                "DELETE FROM records WHERE seq = 3",
+                "3 records were written",
+            ),
             ("DELETE FROM head", "head row is missing"),
         ] {
             let folder = tempfile::tempdir().unwrap();
@@ -541,22 +628,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = ledger(&folder);
         std::fs::write(&path, vec![b'x'; 4096]).unwrap();
-        assert!(LedgerStore::open(&path).unwrap_err().to_string().contains("not a database"));
+        assert!(
+            LedgerStore::open(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("not a database")
+        );
 
         let foreign = folder.path().join("foreign.sqlite3");
-        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
-        assert!(matches!(LedgerStore::open(&foreign), Err(LedgerError::Foreign { .. })));
+        Connection::open(&foreign)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (a)")
+            .unwrap();
+        assert!(matches!(
+            LedgerStore::open(&foreign),
+            Err(StoreError::Foreign { .. })
+        ));
 
-        let newer = written(&folder_of(&folder, "newer"));
-        Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(LedgerStore::open(&newer), Err(LedgerError::Newer { seen: 2, .. })));
+        let inner = tempfile::tempdir().unwrap();
+        let newer = written(&inner);
+        Connection::open(&newer)
+            .unwrap()
+            .pragma_update(None, "user_version", 2)
+            .unwrap();
+        assert!(matches!(
+            LedgerStore::open(&newer),
+            Err(StoreError::Newer { seen: 2, .. })
+        ));
 
         let missing = folder.path().join("no-such-folder").join("ledger.sqlite3");
-        assert!(matches!(LedgerStore::open(&missing), Err(LedgerError::Sqlite { .. })));
-    }
-
-    fn folder_of(outer: &tempfile::TempDir, name: &str) -> tempfile::TempDir {
-        tempfile::Builder::new().prefix(name).tempdir_in(outer.path()).unwrap()
+        assert!(matches!(
+            LedgerStore::open(&missing),
+            Err(StoreError::Sqlite { .. })
+        ));
     }
 
     #[test]
@@ -588,7 +692,10 @@ mod tests {
     fn a_halt_note_waits_for_a_writer() {
         let folder = tempfile::tempdir().unwrap();
         let path = written(&folder);
-        let note = HaltNote { at: EpochMs(9), body: "{}".to_owned() };
+        let note = HaltNote {
+            at: EpochMs(9),
+            body: "{}".to_owned(),
+        };
         LedgerStore::open(&path).unwrap().note_halt(&note).unwrap();
         let mut writer = LedgerStore::open(&path).unwrap();
         let notes = writer.open_halt_notes().unwrap();

@@ -1,1 +1,19 @@
-//! x
+//! The trader's hands: everything that touches a clock, a disk or a socket around `trader-core`.
+//!
+//! Reading order is the life of a process: config → manifest files → ledger store → writer lock →
+//! gate → feeds → session (one event and all it causes) → run loop; HTTP and health beside it; dry run
+//! is the same session in virtual time. Must not decide anything about trading: that is
+//! `trader-core`'s. Knows no venue but the simulated one; real orders live in another package.
+
+pub mod config;
+pub mod faults;
+pub mod feeds;
+pub mod gate;
+pub mod health;
+pub mod http;
+pub mod ledger_store;
+pub mod manifest_files;
+pub mod secret;
+#[cfg(test)]
+mod test_support;
+pub mod writer_lock;

@@ -60,7 +60,9 @@ pub enum ManifestFileError {
         wanted: u32,
     },
     /// A listed strategy has no file, or two.
-    #[error("strategy `{id}` is listed in {manifest} but {seen}: wanted exactly one of {toml} and {json}")]
+    #[error(
+        "strategy `{id}` is listed in {manifest} but {seen}: wanted exactly one of {toml} and {json}"
+    )]
     Strategy {
         /// The strategy.
         id: StrategyId,
@@ -119,23 +121,40 @@ pub fn read(path: &Path) -> Result<Declared, ManifestFileError> {
             });
         }
     }
-    let digest = manifest.digest(&strategies).map_err(|source| ManifestFileError::Digest {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(Declared { manifest, strategies, digest })
+    let digest = manifest
+        .digest(&strategies)
+        .map_err(|source| ManifestFileError::Digest {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(Declared {
+        manifest,
+        strategies,
+        digest,
+    })
 }
 
 fn check_version(path: &Path, seen: u32, wanted: u32) -> Result<(), ManifestFileError> {
     if seen == wanted {
         Ok(())
     } else {
-        Err(ManifestFileError::Version { path: path.to_owned(), seen, wanted })
+        Err(ManifestFileError::Version {
+            path: path.to_owned(),
+            seen,
+            wanted,
+        })
     }
 }
 
-fn strategy_path(folder: &Path, id: &StrategyId, manifest: &Path) -> Result<PathBuf, ManifestFileError> {
-    let (toml, json) = (folder.join(format!("{id}.toml")), folder.join(format!("{id}.json")));
+fn strategy_path(
+    folder: &Path,
+    id: &StrategyId,
+    manifest: &Path,
+) -> Result<PathBuf, ManifestFileError> {
+    let (toml, json) = (
+        folder.join(format!("{id}.toml")),
+        folder.join(format!("{id}.json")),
+    );
     match (toml.is_file(), json.is_file()) {
         (true, false) => Ok(toml),
         (false, true) => Ok(json),
@@ -158,16 +177,23 @@ enum Decimals {
 }
 
 fn read_one<T: DeserializeOwned>(path: &Path, decimals: Decimals) -> Result<T, ManifestFileError> {
-    let read_error = |source| ManifestFileError::Read { path: path.to_owned(), source };
+    let read_error = |source| ManifestFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let size = std::fs::metadata(path).map_err(read_error)?.len();
     if size > FILE_MAX_BYTES {
-        return Err(ManifestFileError::TooLarge { path: path.to_owned() });
+        return Err(ManifestFileError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     let text = std::fs::read_to_string(path).map_err(read_error)?;
     match path.extension().and_then(|e| e.to_str()) {
         Some("toml") => parse_toml(path, &text, decimals),
         Some("json") => parse_json(path, &text, decimals),
-        _ => Err(ManifestFileError::Format { path: path.to_owned() }),
+        _ => Err(ManifestFileError::Format {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -226,9 +252,9 @@ fn from_exact<T: DeserializeOwned>(
 }
 
 fn toml_table(table: &toml::de::DeTable<'_>) -> serde_json::Value {
-    let entries = table.iter().map(|(key, value)| {
-        (key.get_ref().to_string(), toml_value(value.get_ref()))
-    });
+    let entries = table
+        .iter()
+        .map(|(key, value)| (key.get_ref().to_string(), toml_value(value.get_ref())));
     serde_json::Value::Object(entries.collect())
 }
 
@@ -237,11 +263,17 @@ fn toml_value(value: &toml::de::DeValue<'_>) -> serde_json::Value {
     match value {
         DeValue::String(text) => serde_json::Value::from(text.as_ref()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or_else(|_| serde_json::Value::from(number.as_str()), serde_json::Value::from),
+            .map_or_else(
+                |_| serde_json::Value::from(number.as_str()),
+                serde_json::Value::from,
+            ),
         DeValue::Float(number) => serde_json::Value::from(number.as_str()),
         DeValue::Boolean(flag) => serde_json::Value::from(*flag),
         DeValue::Datetime(instant) => serde_json::Value::from(instant.to_string()),
-        DeValue::Array(items) => items.iter().map(|item| toml_value(item.get_ref())).collect(),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| toml_value(item.get_ref()))
+            .collect(),
         DeValue::Table(table) => toml_table(table),
     }
 }
@@ -317,14 +349,24 @@ mod tests {
     fn an_error_names_file_line_and_column() {
         let folder = project();
         let path = folder.path().join("staging.toml");
-        std::fs::write(&path, MANIFEST_TOML.replace("max_exposure_usd = 10", "max_exposure_usd = 0"))
-            .unwrap();
+        std::fs::write(
+            &path,
+            MANIFEST_TOML.replace("max_exposure_usd = 10", "max_exposure_usd = 0"),
+        )
+        .unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("staging.toml:"), "{error}");
         assert!(error.contains("above 0"), "{error}");
         assert!(matches!(read(&path), Err(ManifestFileError::Content { line, .. }) if line > 1));
-        std::fs::write(&path, MANIFEST_TOML.replace("schema_version = 1", "schema_version = 2")).unwrap();
-        assert!(matches!(read(&path), Err(ManifestFileError::Version { seen: 2, .. })));
+        std::fs::write(
+            &path,
+            MANIFEST_TOML.replace("schema_version = 1", "schema_version = 2"),
+        )
+        .unwrap();
+        assert!(matches!(
+            read(&path),
+            Err(ManifestFileError::Version { seen: 2, .. })
+        ));
     }
 
     #[test]
@@ -332,7 +374,9 @@ mod tests {
         let folder = project();
         let strategies = folder.path().join("strategies");
         std::fs::write(strategies.join("probability-edge.toml"), "").unwrap();
-        let error = read(&folder.path().join("staging.toml")).unwrap_err().to_string();
+        let error = read(&folder.path().join("staging.toml"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("has two files"), "{error}");
         std::fs::remove_file(strategies.join("probability-edge.toml")).unwrap();
         std::fs::rename(
@@ -340,7 +384,9 @@ mod tests {
             strategies.join("Probability Edge.json"),
         )
         .unwrap();
-        let error = read(&folder.path().join("staging.toml")).unwrap_err().to_string();
+        let error = read(&folder.path().join("staging.toml"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("has no file"), "{error}");
     }
 

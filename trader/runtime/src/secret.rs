@@ -35,8 +35,14 @@ impl Secret {
     /// Whether `offered` is this secret. Both sides are hashed first, so the time taken tells neither
     /// the length nor the first differing character.
     pub fn matches(&self, offered: &str) -> bool {
-        let (ours, theirs) = (Sha256::digest(self.0.as_bytes()), Sha256::digest(offered.as_bytes()));
-        ours.iter().zip(theirs.iter()).fold(0_u8, |differing, (a, b)| differing | (a ^ b)) == 0
+        let (ours, theirs) = (
+            Sha256::digest(self.0.as_bytes()),
+            Sha256::digest(offered.as_bytes()),
+        );
+        ours.iter()
+            .zip(theirs.iter())
+            .fold(0_u8, |differing, (a, b)| differing | (a ^ b))
+            == 0
     }
 
     /// Whether two secrets are the same one.
@@ -66,7 +72,12 @@ mod tests {
         let secret = Secret::try_new("0123456789abcdef".to_owned()).unwrap();
         assert_eq!(format!("{secret:?} {secret}"), "[redacted] [redacted]");
         assert!(secret.matches("0123456789abcdef"));
-        for wrong in ["", "0123456789abcde", "0123456789abcdeF", "0123456789abcdef0"] {
+        for wrong in [
+            "",
+            "0123456789abcde",
+            "0123456789abcdeF",
+            "0123456789abcdef0",
+        ] {
             assert!(!secret.matches(wrong), "{wrong}");
         }
     }

@@ -5,7 +5,7 @@
 //! ledger keeps a writer out that believes in a lock it no longer has (a copied volume, a network disk):
 //! every write compares it. Must not be released before the process stops sending.
 
-use crate::ledger_store::{Fence, LedgerError, LedgerStore};
+use crate::ledger_store::{Fence, LedgerStore, StoreError};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use trader_core::units::EpochMs;
@@ -35,9 +35,12 @@ impl WriterLock {
         store: &mut LedgerStore,
         nonce: &str,
         now: EpochMs,
-    ) -> Result<TryWriter, LedgerError> {
+    ) -> Result<TryWriter, StoreError> {
         let path = lock_path(store.path());
-        let io = |source| LedgerError::Io { path: path.clone(), source };
+        let io = |source| StoreError::Io {
+            path: path.clone(),
+            source,
+        };
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -83,7 +86,8 @@ mod tests {
         let path = folder.path().join("ledger.sqlite3");
         let mut first = LedgerStore::open(&path).unwrap();
         let mut second = LedgerStore::open(&path).unwrap();
-        let TryWriter::Taken(lock) = WriterLock::try_take(&mut first, "a", EpochMs(1)).unwrap() else {
+        let TryWriter::Taken(lock) = WriterLock::try_take(&mut first, "a", EpochMs(1)).unwrap()
+        else {
             panic!("the lock was free");
         };
         assert!(matches!(
@@ -93,10 +97,14 @@ mod tests {
         first.check_fence(lock.fence()).unwrap();
         let old = lock.fence();
         lock.release();
-        let TryWriter::Taken(next) = WriterLock::try_take(&mut second, "b", EpochMs(3)).unwrap() else {
+        let TryWriter::Taken(next) = WriterLock::try_take(&mut second, "b", EpochMs(3)).unwrap()
+        else {
             panic!("the lock was released");
         };
-        assert!(matches!(first.check_fence(old), Err(LedgerError::Fenced { .. })));
+        assert!(matches!(
+            first.check_fence(old),
+            Err(StoreError::Fenced { .. })
+        ));
         second.check_fence(next.fence()).unwrap();
     }
 
@@ -105,12 +113,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite3");
         let mut first = LedgerStore::open(&path).unwrap();
-        let TryWriter::Taken(lock) = WriterLock::try_take(&mut first, "a", EpochMs(1)).unwrap() else {
+        let TryWriter::Taken(lock) = WriterLock::try_take(&mut first, "a", EpochMs(1)).unwrap()
+        else {
             panic!("the lock was free");
         };
         for _ in 0..3 {
             let mut other = LedgerStore::open(&path).unwrap();
-            assert!(matches!(WriterLock::try_take(&mut other, "b", EpochMs(2)), Ok(TryWriter::Busy)));
+            assert!(matches!(
+                WriterLock::try_take(&mut other, "b", EpochMs(2)),
+                Ok(TryWriter::Busy)
+            ));
         }
         first.check_fence(lock.fence()).unwrap();
     }

@@ -33,7 +33,10 @@ pub struct BoundedListener {
 impl BoundedListener {
     /// Wraps a listener.
     pub fn new(inner: TcpListener) -> Self {
-        Self { inner, slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        Self {
+            inner,
+            slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
     }
 }
 
@@ -69,7 +72,11 @@ pub struct TimedStream {
 impl TimedStream {
     fn new(inner: TcpStream, slot: OwnedSemaphorePermit) -> Self {
         let deadline = Box::pin(tokio::time::sleep(Duration::from_millis(READ_TIMEOUT_MS)));
-        Self { inner, deadline, _slot: slot }
+        Self {
+            inner,
+            deadline,
+            _slot: slot,
+        }
     }
 }
 

@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use trader_core::units::EpochMs;
 use trader_core::wire::{
-    HaltAnswer, HaltRequest, Halted, LeaseRequest, Live, ReenableAnswer, ReenableRequest,
+    HaltAnswer, HaltRequest, Halted, Health, LeaseAnswer, LeaseRequest, Live, ReenableAnswer,
+    ReenableRequest,
 };
 
 /// Largest request body, bytes; ours are a few hundred.
@@ -80,54 +81,56 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/halt", post(halt))
         .route("/lease", post(lease))
         .route("/reenable", post(reenable))
-        .fallback(async || refuse(StatusCode::NOT_FOUND, "no such path"))
+        .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no such path"))
         .method_not_allowed_fallback(async || {
-            refuse(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
+            Refused::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes another method",
+            )
         })
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
-        .layer(middleware::from_fn_with_state(Arc::clone(&surface), silence))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&surface),
+            silence,
+        ))
         .with_state(surface)
 }
 
 type Shared = State<Arc<Surface>>;
+type Body = Result<Bytes, BytesRejection>;
 
 async fn silence(State(surface): Shared, request: Request, next: Next) -> Response {
-    if surface.silent_from.is_some_and(|from| Instant::now() >= from) {
+    if surface
+        .silent_from
+        .is_some_and(|from| Instant::now() >= from)
+    {
         std::future::pending::<()>().await;
     }
     next.run(request).await
 }
 
-async fn health(State(surface): Shared, headers: HeaderMap) -> Response {
-    if let Err(refused) = surface.authorise(&headers, Needs::Either) {
-        return refused;
-    }
-    let health = surface.snapshot.borrow().at(Instant::now(), &surface.gate);
-    Json(health).into_response()
+async fn health(State(surface): Shared, headers: HeaderMap) -> Result<Json<Health>, Refused> {
+    surface.authorise(&headers, Needs::Either)?;
+    let snapshot = surface.snapshot.borrow();
+    Ok(Json(snapshot.at(Instant::now(), &surface.gate)))
 }
 
-async fn live(State(surface): Shared) -> Response {
+async fn live(State(surface): Shared) -> Json<Live> {
     let instance = surface.gate.instance();
     Json(Live {
         alive: true,
         deployment_id: instance.deployment_id.clone(),
         nonce: instance.nonce.clone(),
     })
-    .into_response()
 }
 
 async fn halt(
     State(surface): Shared,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if let Err(refused) = surface.authorise(&headers, Needs::Either) {
-        return refused;
-    }
-    let request: HaltRequest = match parse(body) {
-        Ok(request) => request,
-        Err(refused) => return refused,
-    };
+    body: Body,
+) -> Result<Json<HaltAnswer>, Refused> {
+    surface.authorise(&headers, Needs::Either)?;
+    let request: HaltRequest = parse(body)?;
     let halt = Halted {
         by: cut(&request.by),
         reason: cut(&request.reason),
@@ -135,71 +138,96 @@ async fn halt(
         at: wall_clock(),
     };
     surface.gate.latch_halt(halt.clone());
-    let nonce = surface.gate.instance().nonce.clone();
-    match surface.ask(|reply| Control::Halt(halt, reply)).await {
-        Ok(open_orders) => Json(HaltAnswer { halted: true, open_orders, nonce }).into_response(),
-        Err(why) => refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &format!("halted in memory, not on disk: {why}; a restart would forget it"),
-        ),
-    }
+    let durable = surface.ask(|reply| Control::Halt(halt, reply)).await;
+    let open_orders = durable.map_err(|why| Refused {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: format!("halted in memory, not on disk: {why}; a restart would forget it"),
+    })?;
+    Ok(Json(HaltAnswer {
+        halted: true,
+        open_orders,
+        nonce: surface.nonce(),
+    }))
 }
 
 async fn lease(
     State(surface): Shared,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if let Err(refused) = surface.authorise(&headers, Needs::Control) {
-        return refused;
-    }
-    let request: LeaseRequest = match parse(body) {
-        Ok(request) => request,
-        Err(refused) => return refused,
-    };
+    body: Body,
+) -> Result<Json<LeaseAnswer>, Refused> {
+    surface.authorise(&headers, Needs::Control)?;
+    let request: LeaseRequest = parse(body)?;
     let answer = surface.gate.lease(&request, Instant::now());
     if answer.accepted {
         // A full queue means that the loop has work that will make it read the gate anyway.
         drop(surface.control.try_send(Control::Leased));
     }
-    Json(answer).into_response()
+    Ok(Json(answer))
 }
 
 async fn reenable(
     State(surface): Shared,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if let Err(refused) = surface.authorise(&headers, Needs::Control) {
-        return refused;
-    }
-    let request: ReenableRequest = match parse(body) {
-        Ok(request) => request,
-        Err(refused) => return refused,
-    };
+    body: Body,
+) -> Result<Json<ReenableAnswer>, Refused> {
+    surface.authorise(&headers, Needs::Control)?;
+    let request: ReenableRequest = parse(body)?;
     let request = ReenableRequest {
         reason: cut(&request.reason),
         by: cut(&request.by),
         freeze_id: cut(&request.freeze_id),
     };
-    let nonce = surface.gate.instance().nonce.clone();
-    let (reenabled, reason) = match surface.ask(|reply| Control::Reenable(request, reply)).await {
-        Ok(()) => (true, "re-enabled".to_owned()),
-        Err(why) => (false, why),
-    };
-    Json(ReenableAnswer { reenabled, reason, nonce }).into_response()
+    let durable = surface.ask(|reply| Control::Reenable(request, reply)).await;
+    Ok(Json(ReenableAnswer {
+        reenabled: durable.is_ok(),
+        reason: durable.err().unwrap_or_else(|| "re-enabled".to_owned()),
+        nonce: surface.nonce(),
+    }))
+}
+
+/// A request that is not answered as asked: a status and `{error}`.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    error: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self {
+            status,
+            error: error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (
+            self.status,
+            Json(serde_json::json!({ "error": self.error })),
+        )
+            .into_response()
+    }
 }
 
 impl Surface {
-    fn authorise(&self, headers: &HeaderMap, needs: Needs) -> Result<(), Response> {
+    fn nonce(&self) -> String {
+        self.gate.instance().nonce.clone()
+    }
+
+    fn authorise(&self, headers: &HeaderMap, needs: Needs) -> Result<(), Refused> {
+        let refuse = |why: &str| Refused::new(StatusCode::UNAUTHORIZED, why);
         let offered = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or_else(|| refuse(StatusCode::UNAUTHORIZED, "wanted Authorization: Bearer TOKEN"))?;
+            .ok_or_else(|| refuse("wanted Authorization: Bearer TOKEN"))?;
         // Both are always compared, so the time taken does not tell which one fitted.
-        let (is_halt, is_control) =
-            (self.halt_token.matches(offered), self.control_token.matches(offered));
+        let (is_halt, is_control) = (
+            self.halt_token.matches(offered),
+            self.control_token.matches(offered),
+        );
         let allowed = match needs {
             Needs::Either => is_halt || is_control,
             Needs::Control => is_control,
@@ -207,9 +235,11 @@ impl Surface {
         if allowed {
             Ok(())
         } else if is_halt {
-            Err(refuse(StatusCode::UNAUTHORIZED, "the halt token can only stop; this needs the control token"))
+            Err(refuse(
+                "the halt token can only stop; this needs the control token",
+            ))
         } else {
-            Err(refuse(StatusCode::UNAUTHORIZED, "wrong token"))
+            Err(refuse("wrong token"))
         }
     }
 
@@ -220,7 +250,10 @@ impl Surface {
     ) -> Result<T, String> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            self.control.send(request(reply)).await.map_err(|_| "the loop has ended".to_owned())?;
+            self.control
+                .send(request(reply))
+                .await
+                .map_err(|_| "the loop has ended".to_owned())?;
             answer.await.map_err(|_| "the loop has ended".to_owned())?
         };
         tokio::time::timeout(Duration::from_millis(DURABLE_WAIT_MS), asked)
@@ -229,14 +262,14 @@ impl Surface {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Response> {
-    let bytes = body.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("cannot read the body: {error}")))
-}
-
-fn refuse(status: StatusCode, error: &str) -> Response {
-    (status, Json(serde_json::json!({ "error": error }))).into_response()
+fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
+    let bytes = body.map_err(|refused| Refused::new(refused.status(), refused.body_text()))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Refused::new(
+            StatusCode::BAD_REQUEST,
+            format!("cannot read the body: {error}"),
+        )
+    })
 }
 
 fn cut(text: &str) -> String {
