@@ -1,3 +1,40 @@
-//! Pure preflight checks: facts in, outcome out.
+//! Pure preflight checks: facts in, outcome out. `ls` is the catalogue: one file per check, one table.
+//!
+//! Reading order: facts → table → the checks → severity → run → report. Nothing here reads a file, a
+//! clock, the environment or the network; `launch` gathers, this crate judges, `launch` renders.
+//! Adding a check is one file, one row in `table.rs`, four fixtures.
 
+mod code;
+mod facts;
+mod outcome;
+mod phase;
+mod report;
+mod run;
+mod severity;
+mod table;
 pub mod targets;
+
+// One file per check; each file's `//!` says what it proves and how it fails.
+mod files_in_commit;
+mod limits_coherent;
+mod manifest_schema;
+mod source_committed;
+mod source_pushed;
+mod staging_dry_run;
+mod strategies_known;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use code::{Code, CodeError};
+pub use facts::{
+    CommitFiles, Difference, DifferenceKind, DryRun, DryRunDocument, DryRunEnd, EnvFacts, Fact,
+    FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, RemoteFacts,
+    StrategyDocument, SubmodulePush, TreeFacts,
+};
+pub use outcome::{Finding, Outcome, SEEN_LINES_MAX};
+pub use phase::{Category, Phase};
+pub use report::{CheckResult, Header, REPORT_SCHEMA_VERSION, Report, Status, Verdict};
+pub use run::{Ran, Selection, SelectionError, run};
+pub use severity::{Severity, severity, unbuilt_is_left_out};
+pub use table::{Row, TABLE, UNBUILT, Unbuilt, catalogue};

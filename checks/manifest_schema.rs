@@ -1,0 +1,95 @@
+//! LC-201 manifest schema: the environment's manifest is valid against the effective schema, in which
+//! the strategies found in HEAD are the only ones that may be listed.
+//!
+//! Fails on an unknown, missing, null, zero or mistyped key and on a strategy that is not in HEAD, each
+//! with file, line, column, the value seen and the value wanted. (`launch.toml` itself is read before
+//! any check: without it there is nothing to judge and the exit code is 2.)
+
+use crate::facts::{Facts, Loaded, known};
+use crate::outcome::{Finding, Outcome};
+
+pub(crate) fn run(facts: &Facts) -> Outcome {
+    let manifest = known!(facts.manifest);
+    let path = &manifest.path;
+    match &manifest.loaded {
+        Loaded::Valid(valid) => Finding::new(format!(
+            "{path} is valid: mode {}, {} keys",
+            valid.mode,
+            valid.flattened().len()
+        ))
+        .evidence("manifest", path.as_str())
+        .evidence("mode", valid.mode.to_string())
+        .pass(),
+        Loaded::NotInCommit { on_disk } => Finding::new(format!("{path} is not in HEAD"))
+            .evidence("manifest", path.as_str())
+            .help(if *on_disk {
+                format!("git add {path} && git commit")
+            } else {
+                format!(
+                    "write {path} and commit it, or correct launch.toml [env.{}]",
+                    facts.env.name
+                )
+            })
+            .fail(),
+        Loaded::Refused { diagnostics } => Finding::new(format!(
+            "{path} has {} {}",
+            diagnostics.len(),
+            if diagnostics.len() == 1 {
+                "mistake"
+            } else {
+                "mistakes"
+            }
+        ))
+        .evidence("manifest", path.as_str())
+        .seen(diagnostics)
+        .help(
+            "correct the places above and commit; launch schema --effective prints what is allowed",
+        )
+        .fail(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Fact, Missing};
+    use crate::fixtures::{check, facts, manifest_mut, refuse_manifest};
+    use crate::report::Status;
+
+    #[test]
+    fn passing() {
+        check(
+            "LC-201",
+            &facts(),
+            Status::Pass,
+            "manifests/local.toml is valid: mode paper, 28 keys",
+        );
+    }
+
+    #[test]
+    fn failing() {
+        let mut facts = facts();
+        refuse_manifest(
+            &mut facts,
+            "manifests/local.toml:3:1: unknown key `max_exposre_usd`",
+        );
+        let result = check("LC-201", &facts, Status::Fail, "1 mistake");
+        assert!(result.seen().next().unwrap().contains(":3:1"));
+        facts.manifest.value.as_mut().unwrap().loaded = Loaded::NotInCommit { on_disk: true };
+        check("LC-201", &facts, Status::Fail, "not in HEAD");
+    }
+
+    #[test]
+    fn just_inside() {
+        let mut facts = facts();
+        manifest_mut(&mut facts).window.min_elapsed_secs = 0;
+        check("LC-201", &facts, Status::Pass, "is valid");
+    }
+
+    #[test]
+    fn fact_missing() {
+        let mut facts = facts();
+        facts.manifest = Fact::missing(Missing::new("HEAD cannot be read"), "HEAD", 0);
+        check("LC-201", &facts, Status::Unknown, "HEAD cannot be read");
+    }
+}
