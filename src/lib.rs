@@ -6,3 +6,5 @@ pub mod plan;
 pub mod platform;
 pub mod verify;
 pub mod watchdog;
+pub mod schema;
+pub mod source;

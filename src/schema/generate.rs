@@ -1,0 +1,57 @@
+//! Rust type → JSON Schema (draft 2020-12).
+
+use launch_checks::targets::Targets;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform as _};
+use serde_json::Value;
+use trader_core::manifest::Manifest;
+use trader_core::strategy_file::StrategyFile;
+
+/// The schemas by the name that `launch schema NAME` takes.
+pub const NAMES: [&str; 3] = ["manifest", "strategy", "targets"];
+
+/// The plain schema of a name; `None` for a name that is none of [`NAMES`].
+pub fn committed(name: &str) -> Option<Value> {
+    match name {
+        "manifest" => Some(of::<Manifest>("Launch manifest")),
+        "strategy" => Some(of::<StrategyFile>("Strategy")),
+        "targets" => Some(of::<Targets>("Launch targets (launch.toml)")),
+        _ => None,
+    }
+}
+
+/// The file under `schemas/` that holds a committed schema.
+pub fn file_name(name: &str) -> String {
+    format!("{name}.schema.json")
+}
+
+fn of<T: schemars::JsonSchema>(title: &str) -> Value {
+    let mut schema = SchemaSettings::draft2020_12()
+        .with_transform(RecursiveTransform(bound_integers))
+        .into_generator()
+        .into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    RecursiveTransform(one_line_descriptions).transform(&mut schema);
+    schema.to_value()
+}
+
+/// A `u32` ends at 4294967295: without the bound the schema would allow what the type refuses.
+fn bound_integers(schema: &mut schemars::Schema) {
+    let format = schema.get("format").and_then(Value::as_str);
+    let ends_at = match format {
+        Some("uint32") => u64::from(u32::MAX),
+        Some("uint64") => u64::MAX,
+        _ => return,
+    };
+    if schema.get("maximum").is_none() {
+        schema.insert("maximum".to_owned(), ends_at.into());
+    }
+}
+
+/// Doc comments break lines where the source does; readers of the schema should not see that.
+fn one_line_descriptions(schema: &mut schemars::Schema) {
+    if let Some(text) = schema.get("description").and_then(Value::as_str) {
+        let flat = text.lines().collect::<Vec<_>>().join(" ");
+        schema.insert("description".to_owned(), flat.into());
+    }
+}

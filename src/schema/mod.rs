@@ -1,0 +1,11 @@
+//! The schemas of every file that a person writes, generated from the Rust types.
+//!
+//! [`committed`] are the plain ones, kept in `schemas/` for editors and drift-tested; the *effective*
+//! ones also know which strategies exist and which components are registered, so that a name that
+//! nothing carries is refused by the schema itself, with its place.
+
+mod effective;
+mod generate;
+
+pub use effective::{effective_manifest_schema, effective_strategy_schema, targets_schema};
+pub use generate::{NAMES, committed, file_name};

@@ -1,0 +1,501 @@
+//! What the schema refuses, said as place, seen, wanted and help.
+//!
+//! The validator finds; this module only words. Every kind of refusal that our schemas can cause has
+//! its own words; any other falls back to the validator's, without values.
+
+use super::diagnostic::{Code, Diagnostic};
+use super::document::{Document, child};
+use super::near::nearest;
+use super::schema::{KnownStrategy, Schema};
+use super::{DIAGNOSTICS_MAX, STRATEGIES_DIR};
+use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind as Kind};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use trader_core::units::StrategyId;
+
+/// All that the schema refuses, in the file's order, cut at [`DIAGNOSTICS_MAX`].
+pub(super) fn judge(document: &Document, schema: &Schema) -> Vec<Diagnostic> {
+    let judge = Judge { document, schema };
+    let mut found = Vec::new();
+    let mut judged = BTreeSet::new();
+    let errors: Vec<ValidationError<'_>> =
+        schema.validator().iter_errors(document.value()).collect();
+    let misspelt = judge.misspelt(&errors);
+    for error in &errors {
+        let about_keys = matches!(
+            error.kind(),
+            Kind::Required { .. } | Kind::AdditionalProperties { .. }
+        );
+        // A value that breaks two keywords is one problem.
+        if about_keys || judged.insert(error.instance_path().as_str().to_owned()) {
+            found.extend(judge.words(error, &misspelt));
+        }
+    }
+    found.sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
+    cut(found, document.file())
+}
+
+/// Keeps the first [`DIAGNOSTICS_MAX`] and counts the rest.
+fn cut(mut found: Vec<Diagnostic>, file: &str) -> Vec<Diagnostic> {
+    let more = found.len().saturating_sub(DIAGNOSTICS_MAX);
+    if more > 0 {
+        found.truncate(DIAGNOSTICS_MAX);
+        found.push(Diagnostic::error(
+            Code::More,
+            file,
+            format!("{more} more problems are not shown"),
+        ));
+    }
+    found
+}
+
+struct Judge<'a> {
+    document: &'a Document,
+    schema: &'a Schema,
+}
+
+impl Judge<'_> {
+    fn words(&self, error: &ValidationError<'_>, misspelt: &BTreeSet<String>) -> Vec<Diagnostic> {
+        let pointer = error.instance_path().as_str();
+        match error.kind() {
+            Kind::Required { property } => {
+                let key = property.as_str().unwrap_or_default();
+                if misspelt.contains(&child(pointer, key)) {
+                    return Vec::new();
+                }
+                vec![self.missing(error, pointer, key)]
+            }
+            Kind::AdditionalProperties { unexpected } => unexpected
+                .iter()
+                .map(|key| self.unknown_key(error, pointer, key))
+                .collect(),
+            Kind::PropertyNames { error: inner } => {
+                let key = inner.instance().as_str().unwrap_or_default().to_owned();
+                vec![
+                    self.document
+                        .problem_at_key(
+                            Code::WrongForm,
+                            &child(pointer, &key),
+                            format!("{} is not a name that can be used here", tick(&key)),
+                        )
+                        .seen(tick(&key))
+                        .wanted(
+                            "lower-case letters, digits and dashes, a letter first, at most 32",
+                        ),
+                ]
+            }
+            _ => vec![self.value(error, pointer)],
+        }
+    }
+
+    /// A value that is refused.
+    fn value(&self, error: &ValidationError<'_>, pointer: &str) -> Diagnostic {
+        let node = self.rule_node(error);
+        let meaning = node
+            .and_then(|node| node.get("description"))
+            .and_then(Value::as_str)
+            .map(first_line);
+        let name = dotted(pointer);
+        let is_null = error.instance().is_null();
+        let problem = |code, what: &str| {
+            self.document
+                .problem(code, pointer, format!("{name} {what}"))
+                .seen(self.seen(pointer, error.instance()))
+        };
+        match error.kind() {
+            Kind::Type { kind } => {
+                let wanted = match (&meaning, node) {
+                    (Some(meaning), Some(node)) if is_decimal(node) => meaning.clone(),
+                    (_, Some(node)) => type_words(kind, node),
+                    (_, None) => type_words(kind, &Value::Null),
+                };
+                let found = problem(Code::WrongType, "is not what it should be").wanted(wanted);
+                if is_null {
+                    found.help(
+                        "null is not a value here: nothing is unlimited, nothing has a default",
+                    )
+                } else {
+                    found
+                }
+            }
+            Kind::Enum { options } => match self.schema.known() {
+                Some(known) if pointer.starts_with("/strategies/") => {
+                    self.unknown_strategy(pointer, error.instance(), known)
+                }
+                _ => one_of(
+                    problem(Code::NotAllowed, "is none of the allowed values"),
+                    error,
+                    options,
+                ),
+            },
+            Kind::Constant { expected_value } => {
+                problem(Code::NotAllowed, "is not the allowed value")
+                    .wanted(expected_value.to_string())
+            }
+            Kind::Pattern { pattern } => {
+                problem(Code::WrongForm, "does not have the form it needs")
+                    .wanted(meaning.unwrap_or_else(|| format!("a text that matches {pattern}")))
+            }
+            Kind::Minimum { .. }
+            | Kind::Maximum { .. }
+            | Kind::ExclusiveMinimum { .. }
+            | Kind::ExclusiveMaximum { .. } => problem(Code::OutOfRange, "is out of range")
+                .wanted(node.map_or_else(String::new, range_words)),
+            Kind::MinLength { limit } => problem(Code::OutOfRange, "is too short")
+                .wanted(format!("at least {limit} characters")),
+            Kind::MaxLength { limit } => problem(Code::OutOfRange, "is too long")
+                .wanted(format!("at most {limit} characters")),
+            Kind::MinItems { limit } => {
+                problem(Code::OutOfRange, "lists too little").wanted(format!("at least {limit}"))
+            }
+            Kind::MaxItems { limit } => {
+                problem(Code::OutOfRange, "lists too much").wanted(format!("at most {limit}"))
+            }
+            Kind::MinProperties { limit } => {
+                problem(Code::OutOfRange, "holds too little").wanted(format!("at least {limit}"))
+            }
+            Kind::MaxProperties { limit } => {
+                problem(Code::OutOfRange, "holds too much").wanted(format!("at most {limit}"))
+            }
+            Kind::UniqueItems => self.duplicate_item(pointer, error.instance()),
+            _ => problem(Code::NotAllowed, &format!("is refused: {}", error.masked())),
+        }
+    }
+
+    fn missing(&self, error: &ValidationError<'_>, pointer: &str, key: &str) -> Diagnostic {
+        let rule = self
+            .rule_node(error)
+            .and_then(|node| node.get("properties"))
+            .and_then(|properties| properties.get(key));
+        let meaning = rule
+            .and_then(|rule| rule.get("description"))
+            .and_then(Value::as_str)
+            .map(first_line);
+        let shape = rule.map(|rule| self.schema.resolved(rule)).map(|node| {
+            if is_decimal(node) {
+                node.get("description")
+                    .and_then(Value::as_str)
+                    .map_or_else(|| "a decimal".to_owned(), first_line)
+            } else {
+                shape_words(node)
+            }
+        });
+        let wanted = match (shape, meaning) {
+            (Some(shape), Some(meaning)) => format!("{shape}: {meaning}"),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => "the key".to_owned(),
+        };
+        let owner = if pointer.is_empty() {
+            "the top level".to_owned()
+        } else {
+            tick(&dotted(pointer))
+        };
+        self.document
+            .problem(
+                Code::MissingKey,
+                pointer,
+                format!("key {} is missing in {owner}", tick(key)),
+            )
+            .pointer(child(pointer, key))
+            .wanted(wanted)
+            .help("every key is required: nothing has a silent default")
+    }
+
+    fn unknown_key(&self, error: &ValidationError<'_>, pointer: &str, key: &str) -> Diagnostic {
+        let known = self.known_keys(error);
+        let at = child(pointer, key);
+        let problem = self
+            .document
+            .problem_at_key(
+                Code::UnknownKey,
+                &at,
+                format!("unknown key {}", tick(&dotted(&at))),
+            )
+            .wanted(if known.is_empty() {
+                "no key here".to_owned()
+            } else {
+                format!("one of {}", listed(known.iter().map(String::as_str)))
+            });
+        match nearest(key, known.iter().map(String::as_str)) {
+            Some(near) => problem.help(format!("did you mean {}?", tick(near))),
+            None => problem.help("nothing reads this key: remove it"),
+        }
+    }
+
+    /// Required keys that are missing only because an unknown key beside them is their misspelling.
+    fn misspelt(&self, errors: &[ValidationError<'_>]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for error in errors {
+            if let Kind::AdditionalProperties { unexpected } = error.kind() {
+                let known = self.known_keys(error);
+                for key in unexpected {
+                    if let Some(near) = nearest(key, known.iter().map(String::as_str)) {
+                        found.insert(child(error.instance_path().as_str(), near));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn known_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
+        let taken = error.instance().as_object();
+        self.rule_node(error)
+            .and_then(|node| node.get("properties"))
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
+            .filter(|key| !taken.is_some_and(|taken| taken.contains_key(*key)))
+            .cloned()
+            .collect()
+    }
+
+    fn unknown_strategy(&self, pointer: &str, seen: &Value, known: &[KnownStrategy]) -> Diagnostic {
+        let seen = seen.as_str().unwrap_or_default();
+        let usable: Vec<&str> = known
+            .iter()
+            .map(|strategy| strategy.id.as_str())
+            .filter(|id| id.parse::<StrategyId>().is_ok())
+            .collect();
+        let problem = self
+            .document
+            .problem(
+                Code::NotAllowed,
+                pointer,
+                format!("no strategy has the id {}", tick(seen)),
+            )
+            .seen(format!("{seen:?}"))
+            .wanted(if usable.is_empty() {
+                format!("the stem of a file in {STRATEGIES_DIR}; there is none")
+            } else {
+                format!("one of {} (the files in {STRATEGIES_DIR})", listed(usable))
+            });
+        match strategy_help(seen, known) {
+            Some(help) => problem.help(help),
+            None => problem.help(format!(
+                "`launch strategies` lists them; a new one is a file {STRATEGIES_DIR}/<id>.json"
+            )),
+        }
+    }
+
+    fn duplicate_item(&self, pointer: &str, list: &Value) -> Diagnostic {
+        let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        let second = items
+            .iter()
+            .enumerate()
+            .find(|(index, item)| items.iter().take(*index).any(|earlier| earlier == *item));
+        let (at, item) = match second {
+            Some((index, item)) => (child(pointer, &index.to_string()), item),
+            None => (pointer.to_owned(), list),
+        };
+        self.document
+            .problem(
+                Code::DuplicateItem,
+                &at,
+                format!("{} stands twice in {}", item, dotted(pointer)),
+            )
+            .seen(self.seen(&at, item))
+            .wanted("each item once")
+            .help("remove one of the two")
+    }
+
+    /// The schema node whose keyword refused.
+    fn rule_node(&self, error: &ValidationError<'_>) -> Option<&Value> {
+        let path = error.schema_path().as_str();
+        let (node, _keyword) = path.rsplit_once('/')?;
+        self.schema.node(node)
+    }
+
+    /// A value as the file writes it.
+    fn seen(&self, pointer: &str, value: &Value) -> String {
+        match value {
+            Value::Object(_) => "a table".to_owned(),
+            Value::Array(items) => format!("a list of {}", items.len()),
+            _ => self
+                .document
+                .places(pointer)
+                .and_then(|places| self.document.shown(places.value.clone()))
+                .unwrap_or_else(|| value.to_string()),
+        }
+    }
+}
+
+/// What to do about an id that is none: it is a label, or near a label, an id or a file name.
+fn strategy_help(seen: &str, known: &[KnownStrategy]) -> Option<String> {
+    let names = known
+        .iter()
+        .flat_map(|strategy| [Some(strategy.id.as_str()), strategy.label.as_deref()])
+        .flatten();
+    let near = nearest(seen, names)?;
+    let strategy = known
+        .iter()
+        .find(|strategy| strategy.id == near || strategy.label.as_deref() == Some(near))?;
+    let KnownStrategy { id, path, .. } = strategy;
+    Some(if id.parse::<StrategyId>().is_err() {
+        format!(
+            "did you mean the file {path:?}? its name is no id: rename it, lower case with dashes, \
+             and list that"
+        )
+    } else if near == id {
+        format!("did you mean {id:?}?")
+    } else {
+        format!("{near:?} is only the label inside {path}; its id is the file's stem: write {id:?}")
+    })
+}
+
+fn one_of(problem: Diagnostic, error: &ValidationError<'_>, options: &Value) -> Diagnostic {
+    let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+    let words: Vec<String> = options.iter().map(Value::to_string).collect();
+    let problem = problem.wanted(format!(
+        "one of {}",
+        listed(words.iter().map(String::as_str))
+    ));
+    let near = error
+        .instance()
+        .as_str()
+        .and_then(|seen| nearest(seen, options.iter().filter_map(Value::as_str)));
+    match near {
+        Some(near) => problem.help(format!("did you mean {near:?}?")),
+        None => problem,
+    }
+}
+
+/// `/safeguards/max_open_positions` → `safeguards.max_open_positions`, `/strategies/0` → `strategies[0]`.
+pub(super) fn dotted(pointer: &str) -> String {
+    if pointer.is_empty() {
+        return "the document".to_owned();
+    }
+    let mut out = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
+            out.push('[');
+            out.push_str(&part);
+            out.push(']');
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&part);
+        }
+    }
+    super::shown::one_line(&out)
+}
+
+fn tick(name: &str) -> String {
+    format!("`{}`", super::shown::one_line(name))
+}
+
+/// Most names in one list of a message.
+const LISTED_MAX: usize = 16;
+
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut words = names
+        .iter()
+        .take(LISTED_MAX)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > LISTED_MAX {
+        words.push_str(", …");
+    }
+    words
+}
+
+fn first_line(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    paragraph
+        .lines()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim_end_matches('.')
+        .to_owned()
+}
+
+fn is_decimal(node: &Value) -> bool {
+    node.get("format").is_some_and(|format| format == "decimal")
+}
+
+/// What a schema node takes, as a noun phrase.
+fn shape_words(node: &Value) -> String {
+    match node.get("type") {
+        Some(Value::String(one)) if one == "integer" || one == "number" => range_words(node),
+        Some(Value::String(one)) => type_word(one).to_owned(),
+        Some(Value::Array(many)) => many
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|one| *one != "null")
+            .map(type_word)
+            .collect::<Vec<_>>()
+            .join(" or "),
+        _ => match node.get("enum").or_else(|| node.get("oneOf")) {
+            Some(_) => "a text".to_owned(),
+            None => "a value".to_owned(),
+        },
+    }
+}
+
+fn type_words(kind: &TypeKind, node: &Value) -> String {
+    match kind {
+        TypeKind::Single(one) => {
+            let name = one.to_string();
+            if name == "integer" || name == "number" {
+                range_words(node)
+            } else {
+                type_word(&name).to_owned()
+            }
+        }
+        TypeKind::Multiple(_) => shape_words(node),
+    }
+}
+
+fn type_word(name: &str) -> &str {
+    match name {
+        "string" => "a text in quotes",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a table",
+        "null" => "null",
+        other => other,
+    }
+}
+
+/// Any u32 count ends here; naming that bound would only puzzle.
+const UNTOLD_MAXIMUM: u64 = u32::MAX as u64;
+
+/// "a whole number from 1 to 60", as far as the node bounds it.
+fn range_words(node: &Value) -> String {
+    let noun = match node.get("type").and_then(Value::as_str) {
+        Some("integer") => "a whole number",
+        _ => "a number",
+    };
+    let bound = |key: &str| node.get(key).filter(|bound| bound.is_number());
+    let low = bound("minimum")
+        .map(|low| format!("{low} or more"))
+        .or_else(|| bound("exclusiveMinimum").map(|low| format!("above {low}")));
+    let high = bound("maximum")
+        .filter(|high| high.as_u64().is_none_or(|high| high < UNTOLD_MAXIMUM))
+        .map(|high| format!("{high} or less"))
+        .or_else(|| bound("exclusiveMaximum").map(|high| format!("below {high}")));
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{noun}, {low} and {high}"),
+        (Some(one), None) | (None, Some(one)) => format!("{noun}, {one}"),
+        (None, None) => noun.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_read_like_keys() {
+        assert_eq!(dotted("/safeguards/max_open"), "safeguards.max_open");
+        assert_eq!(dotted("/strategies/0"), "strategies[0]");
+        assert_eq!(dotted("/a~1b/c~0d"), "a/b.c~d");
+        assert_eq!(dotted(""), "the document");
+    }
+}
