@@ -6,7 +6,7 @@
 
 use crate::digest;
 use crate::strategy_file::StrategyFile;
-use crate::units::{Asset, PriceGap, Shares, StrategyId, UsdLimit};
+use crate::units::{Asset, DecimalRange, PriceGap, Shares, StrategyId, UsdLimit, decimal_schema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -94,12 +94,14 @@ pub struct Safeguards {
     /// Most orders (entries and exits) a minute.
     pub max_orders_per_minute: NonZeroU32,
     /// Most shares in one order.
+    #[schemars(schema_with = "positive_shares")]
     pub max_order_shares: Shares,
     /// Loss of one UTC day in USD after which entries stop until a person re-enables.
     pub max_daily_loss_usd: UsdLimit,
     /// Losses in a row after which entries stop until a person re-enables.
     pub max_consecutive_losses: NonZeroU32,
     /// Most an order's price may differ from the book's, USD per share.
+    #[schemars(schema_with = "positive_gap")]
     pub price_collar: PriceGap,
     /// Oldest oracle price that may be traded on, ms.
     pub max_oracle_age_ms: NonZeroU32,
@@ -107,6 +109,21 @@ pub struct Safeguards {
     pub max_book_age_ms: NonZeroU32,
     /// Most our clock may differ from the venue's, ms.
     pub max_clock_offset_ms: NonZeroU32,
+}
+
+/// Zero shares would be no limit but a stop in disguise; it is refused as every other zero limit is.
+fn positive_shares(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    decimal_schema(
+        "a number of shares above 0, like \"40\"",
+        DecimalRange::Positive,
+    )
+}
+
+fn positive_gap(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    decimal_schema(
+        "a price difference above 0, at most 1, like \"0.02\"",
+        DecimalRange::PositiveUnit,
+    )
 }
 
 /// Bounds on the edge (model minus token price, after the taker fee) that an entry needs.
@@ -124,7 +141,7 @@ pub struct EdgeBounds {
 #[serde(deny_unknown_fields)]
 pub struct WindowRules {
     /// Window lengths traded, minutes: 5 and 15 exist.
-    #[schemars(length(min = 1, max = 2), inner(range(min = 5, max = 15)), extend("uniqueItems" = true))]
+    #[schemars(length(min = 1, max = 2), extend("uniqueItems" = true, "items" = { "type": "integer", "enum": [5, 15] }))]
     pub durations_mins: Vec<u32>,
     /// No entry before this many seconds after the open.
     pub min_elapsed_secs: u32,

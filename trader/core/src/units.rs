@@ -54,10 +54,51 @@ pub fn parse_decimal(text: &str, wanted: &'static str) -> Result<Decimal, UnitEr
     Decimal::from_str_exact(text).map_err(|_| UnitError::new(text, wanted))
 }
 
+/// Which decimals a schema takes, as a pattern over their text (JSON Schema cannot compare texts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecimalRange {
+    /// Any.
+    Any,
+    /// 0 or more.
+    NonNegative,
+    /// Above 0.
+    Positive,
+    /// Above 0 and below 1.
+    InsideUnit,
+    /// From 0 to 1.
+    Unit,
+    /// Above 0, at most 1.
+    PositiveUnit,
+}
+
+/// Longest decimal text that a schema takes: 28 characters always fit the decimal type, so what the
+/// schema allows the type can hold.
+const SCHEMA_DECIMAL_MAX_CHARS: usize = 28;
+
+/// The schema of a decimal in a file: a string, or a number that is read by its source text.
+/// `format: decimal` marks it for the reader.
+pub fn decimal_schema(wanted: &str, range: DecimalRange) -> schemars::Schema {
+    let pattern = match range {
+        DecimalRange::Any => r"^-?[0-9]+(\.[0-9]+)?$",
+        DecimalRange::NonNegative => r"^[0-9]+(\.[0-9]+)?$",
+        DecimalRange::Positive => r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*)$",
+        DecimalRange::InsideUnit => r"^0+\.[0-9]*[1-9][0-9]*$",
+        DecimalRange::Unit => r"^(0+(\.[0-9]+)?|0*1(\.0+)?)$",
+        DecimalRange::PositiveUnit => r"^(0+\.[0-9]*[1-9][0-9]*|0*1(\.0+)?)$",
+    };
+    schemars::json_schema!({
+        "description": wanted,
+        "type": ["string", "number"],
+        "format": "decimal",
+        "pattern": pattern,
+        "maxLength": SCHEMA_DECIMAL_MAX_CHARS,
+    })
+}
+
 /// A decimal newtype: private field, one checked constructor, decimal string on the wire.
 /// Reads a string or a JSON/TOML integer, and a float only by its shortest decimal text.
 macro_rules! decimal_unit {
-    ($(#[$doc:meta])* $name:ident, $wanted:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $wanted:literal, $range:ident, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "DecimalText", into = "String")]
@@ -116,13 +157,7 @@ macro_rules! decimal_unit {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({
-                    "description": $wanted,
-                    "anyOf": [
-                        { "type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$", "maxLength": DECIMAL_TEXT_MAX_CHARS },
-                        { "type": "number" }
-                    ]
-                })
+                decimal_schema($wanted, DecimalRange::$range)
             }
         }
     };
@@ -168,42 +203,49 @@ decimal_unit!(
     /// Dollars; may be negative (profit and loss).
     Usd,
     "an amount in USD, like \"12.50\"",
+    Any,
     |_| true
 );
 decimal_unit!(
     /// A limit in dollars: strictly positive, so that 0 never means "unlimited" or "off".
     UsdLimit,
     "a limit in USD above 0, like \"20\"",
+    Positive,
     |v| *v > Decimal::ZERO
 );
 decimal_unit!(
     /// Dollars per coin as the oracle (Chainlink) publishes it: what the model's S is made of.
     OraclePrice,
     "an oracle price in USD above 0",
+    Positive,
     |v| *v > Decimal::ZERO
 );
 decimal_unit!(
     /// The oracle price that a window settles against ("price to beat"): the model's K.
     ReferencePrice,
     "a reference price in USD above 0",
+    Positive,
     |v| *v > Decimal::ZERO
 );
 decimal_unit!(
     /// Dollars per share of an outcome token that pays 1 or 0: strictly between 0 and 1.
     TokenPrice,
     "a token price strictly between 0 and 1, like \"0.72\"",
+    InsideUnit,
     |v| *v > Decimal::ZERO && *v < Decimal::ONE
 );
 decimal_unit!(
     /// Outcome tokens, never negative. The venue trades hundredths of a share.
     Shares,
     "a number of shares, 0 or more",
+    NonNegative,
     |v| *v >= Decimal::ZERO
 );
 decimal_unit!(
     /// A difference of prices in dollars per share, between 0 and 1 (edge bounds, collars, stops).
     PriceGap,
     "a price difference from 0 to 1, like \"0.10\"",
+    Unit,
     |v| *v >= Decimal::ZERO && *v <= Decimal::ONE
 );
 
@@ -357,21 +399,8 @@ impl Volatility {
 }
 
 /// A coin whose Up/Down windows are traded. Parses any case and the feeds' spellings; prints one.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
 pub enum Asset {
     /// Bitcoin.
     Btc,
@@ -425,6 +454,21 @@ impl TryFrom<String> for Asset {
     type Error = UnitError;
     fn try_from(text: String) -> Result<Self, UnitError> {
         text.parse()
+    }
+}
+
+impl schemars::JsonSchema for Asset {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Asset".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "an asset; any case and the feeds' spellings are read as one of these",
+            "type": "string",
+            "format": "asset",
+            "enum": Self::ALL.map(Self::as_str),
+        })
     }
 }
 
@@ -556,11 +600,8 @@ impl From<TokenId> for String {
 }
 
 /// A strategy's id: the stem of its file under `manifests/strategies/`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
 pub struct StrategyId(String);
 
 /// Longest strategy id.
@@ -605,6 +646,21 @@ impl TryFrom<String> for StrategyId {
     type Error = UnitError;
     fn try_from(text: String) -> Result<Self, UnitError> {
         text.parse()
+    }
+}
+
+impl schemars::JsonSchema for StrategyId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StrategyId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "a strategy id (lower case, digits and inner dashes), the stem of its file",
+            "type": "string",
+            "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+            "maxLength": STRATEGY_ID_MAX_CHARS,
+        })
     }
 }
 
@@ -657,6 +713,26 @@ mod tests {
             serde_json::to_string(&"2.50".parse::<UsdLimit>().unwrap()).unwrap(),
             "\"2.50\""
         );
+    }
+
+    #[test]
+    fn a_schema_takes_no_decimal_that_its_type_refuses() {
+        // (text, positive, unit, inside the unit)
+        for (text, positive, unit, inside) in [
+            ("0", false, true, false),
+            ("0.000", false, true, false),
+            ("00.10", true, true, true),
+            ("1", true, true, false),
+            ("1.00", true, true, false),
+            ("1.01", true, false, false),
+            ("9999999999999999999999999999", true, false, false),
+            ("0.00000000000000000000000001", true, true, true),
+        ] {
+            assert!(text.len() <= SCHEMA_DECIMAL_MAX_CHARS);
+            assert_eq!(text.parse::<UsdLimit>().is_ok(), positive, "{text}");
+            assert_eq!(text.parse::<PriceGap>().is_ok(), unit, "{text}");
+            assert_eq!(text.parse::<TokenPrice>().is_ok(), inside, "{text}");
+        }
     }
 
     #[test]
