@@ -13,6 +13,7 @@ pub mod order;
 pub mod refusal;
 pub mod safeguards;
 pub mod strategy_file;
+pub mod tape;
 pub mod units;
 pub mod window;
 pub mod wire;
