@@ -1,0 +1,3 @@
+//! `launch deploy`.
+
+pub mod lock;

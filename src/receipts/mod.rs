@@ -1,0 +1,38 @@
+//! Receipts: what was checked, deployed, verified, re-enabled, one line each, never rewritten.
+//!
+//! The shape is an in-toto Statement whose subject is the commit and its tree. Lines are chained by
+//! digest, so that an edited, removed or reordered line shows. Must not decide, and must not keep a
+//! secret: predicates are built from plans and reports, which hold none.
+
+pub mod lines;
+pub mod statement;
+
+pub use statement::{Kind, Statement};
+
+use launch_kill::StateDir;
+use std::path::PathBuf;
+
+/// The file that holds this machine's receipts.
+pub fn path(state: &StateDir) -> PathBuf {
+    state.root().join("receipts").join("receipts.jsonl")
+}
+
+/// Appends one receipt and makes it durable.
+///
+/// # Errors
+/// The file cannot be written, or what it holds already is not a whole chain.
+pub fn append(state: &StateDir, statement: &Statement) -> Result<(), lines::LinesError> {
+    let record = serde_json::to_value(statement).map_err(lines::LinesError::Record)?;
+    lines::append(&path(state), &record)
+}
+
+/// All receipts, oldest first, the chain checked. No file = none.
+///
+/// # Errors
+/// Unreadable, or a line that was edited, removed or reordered.
+pub fn read_all(state: &StateDir) -> Result<Vec<Statement>, lines::LinesError> {
+    lines::read_all(&path(state))?
+        .into_iter()
+        .map(|record| serde_json::from_value(record).map_err(lines::LinesError::Record))
+        .collect()
+}
