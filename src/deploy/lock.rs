@@ -81,7 +81,10 @@ impl Drop for DeployLock {
 
 /// Where the document stands.
 pub fn document_path(state: &StateDir, env: &EnvName) -> PathBuf {
-    state.root().join("locks").join(format!("deploy-{env}.json"))
+    state
+        .root()
+        .join("locks")
+        .join(format!("deploy-{env}.json"))
 }
 
 /// Takes the lock for `plan_id`, from a dead owner too.
@@ -212,7 +215,9 @@ mod tests {
         assert!(first.taken_over().is_none());
         assert_eq!(plan_under_way(&state, &env, 0).as_deref(), Some("p1"));
         let error = take(&state, &env, "bob".into(), "p2", START.into()).unwrap_err();
-        assert!(matches!(&error, LockError::Held(who) if who.contains("ann") && who.contains("p1")));
+        assert!(
+            matches!(&error, LockError::Held(who) if who.contains("ann") && who.contains("p1"))
+        );
         drop(first);
         assert_eq!(plan_under_way(&state, &env, 0), None);
         take(&state, &env, "bob".into(), "p2", START.into()).unwrap();
@@ -259,7 +264,10 @@ mod tests {
         leave(&state, &env, &other_namespace);
         let start = at(START);
         assert_eq!(plan_under_way(&state, &env, start).as_deref(), Some("p1"));
-        assert_eq!(plan_under_way(&state, &env, start + DEPLOY_LONGEST_MS), None);
+        assert_eq!(
+            plan_under_way(&state, &env, start + DEPLOY_LONGEST_MS),
+            None
+        );
         assert!(matches!(
             take(&state, &env, "bob".into(), "p2", START.into()),
             Err(LockError::Held(_))

@@ -354,7 +354,10 @@ fn as_text(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => "absent".to_owned(),
         serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
+        serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => value.to_string(),
     }
 }
 
@@ -452,10 +455,10 @@ pub(crate) mod tests {
             let changed: Intent = serde_json::from_value(doc).unwrap();
             let other = plan(changed, &[], "p", "");
             assert_ne!(base.intent_digest, other.intent_digest, "{field}");
-            let changes = base.changes(&other);
+            let named = base.changes(&other);
             assert!(
-                changes.iter().all(|c| c.field.starts_with(field.as_str())) && !changes.is_empty(),
-                "{field}: {changes:?}"
+                named.iter().all(|c| c.field.starts_with(field.as_str())) && !named.is_empty(),
+                "{field}: {named:?}"
             );
         }
         assert!(

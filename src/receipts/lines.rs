@@ -155,9 +155,9 @@ fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
         };
         let line: Line =
             serde_json::from_str(text).map_err(|e| broken(format!("not a whole line: {e}")))?;
-        let (seq, prev) = lines
-            .last()
-            .map_or((1, GENESIS), |last| (last.seq.saturating_add(1), last.sum.as_str()));
+        let (seq, prev) = lines.last().map_or((1, GENESIS), |last| {
+            (last.seq.saturating_add(1), last.sum.as_str())
+        });
         if line.seq != seq || line.prev != prev {
             return Err(broken(format!(
                 "line {} follows {prev}, expected line {seq}: a line was removed or moved",
@@ -165,7 +165,9 @@ fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
             )));
         }
         if sum_of(line.seq, &line.prev, &line.record)? != line.sum {
-            return Err(broken("the line was edited: its sum does not fit".to_owned()));
+            return Err(broken(
+                "the line was edited: its sum does not fit".to_owned(),
+            ));
         }
         lines.push(line);
     }
@@ -239,7 +241,10 @@ mod tests {
     #[test]
     fn what_was_appended_is_read_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read_all(&dir.path().join("none")).unwrap(), Vec::<Value>::new());
+        assert_eq!(
+            read_all(&dir.path().join("none")).unwrap(),
+            Vec::<Value>::new()
+        );
         let path = three(dir.path());
         assert_eq!(
             read_all(&path).unwrap(),
@@ -270,14 +275,20 @@ mod tests {
         for (bad, place) in [
             (format!("{}\n{}\n", lines[0], lines[2]), ":2: "),
             (format!("{}\n{}\n", lines[1], lines[2]), ":1: "),
-            (format!("{}\n{}\n{}\n", lines[0], lines[2], lines[1]), ":2: "),
+            (
+                format!("{}\n{}\n{}\n", lines[0], lines[2], lines[1]),
+                ":2: ",
+            ),
             (torn.to_owned(), ":3: "),
             (text.trim_end().to_owned(), ":3: "),
         ] {
             fs::write(&path, &bad).unwrap();
             let error = read_all(&path).unwrap_err().to_string();
             assert!(error.contains(place), "{error}");
-            assert!(append(&path, &json!({})).is_err(), "nothing goes behind a break");
+            assert!(
+                append(&path, &json!({})).is_err(),
+                "nothing goes behind a break"
+            );
         }
     }
 

@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn it_reads_as_an_in_toto_statement() {
-        let made = Statement::new(Kind::Deploy, Some("c1"), Some("t1"), json!({"env": "staging"}));
+        let made = Statement::new(
+            Kind::Deploy,
+            Some("c1"),
+            Some("t1"),
+            json!({"env": "staging"}),
+        );
         assert_eq!(
             serde_json::to_value(&made).unwrap(),
             json!({

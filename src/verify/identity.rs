@@ -295,7 +295,7 @@ pub(crate) mod tests {
                 h.components.push(ComponentHealth {
                     id: "x/y/z/btc".into(),
                     state: "ready".into(),
-                })
+                });
             },
             "component x/y/z/btc",
         );

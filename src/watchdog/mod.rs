@@ -2,7 +2,7 @@
 //! in doubt, stops the target on evidence.
 //!
 //! Never lives in the process it guards; never grants under a freeze, a revocation, a hold or without
-//! an expected identity. Order of reading: rules → patrol_state → lease → patrol → server → trip.
+//! an expected identity. Order of reading: rules, patrol state, lease, patrol, server, trip.
 
 pub mod expectation;
 pub mod lease;

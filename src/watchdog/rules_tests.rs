@@ -36,7 +36,7 @@ fn sees(rule: &str, action: Action, change: impl FnOnce(&mut Observation)) {
     change(&mut seen);
     match look(rule, &seen) {
         Look::Seen(asked, reason) => assert_eq!(asked, action, "{reason}"),
-        other => panic!("{rule} saw nothing: {other:?}"),
+        other @ (Look::Blind | Look::Clean) => panic!("{rule} saw nothing: {other:?}"),
     }
 }
 
@@ -119,7 +119,7 @@ fn a_second_live_deployment_kills_unless_a_deploy_is_making_it() {
     let two = |s: &mut Observation| s.live = Some(vec!["d1".into(), "d2".into()]);
     sees("unknown_deployment", Action::Kill, two);
     sees("unknown_deployment", Action::Kill, |s| {
-        s.live = Some(vec!["d2".into()])
+        s.live = Some(vec!["d2".into()]);
     });
     sees("unknown_deployment", Action::Hold, |s| {
         two(s);
