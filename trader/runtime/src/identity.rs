@@ -30,7 +30,10 @@ pub struct IdentityError {
 
 /// `sha256:…` of the running executable.
 pub fn trader_sha256() -> Result<String, IdentityError> {
-    let wrap = |source| IdentityError { what: "the running executable", source };
+    let wrap = |source| IdentityError {
+        what: "the running executable",
+        source,
+    };
     let mut file = running_executable().map_err(wrap)?;
     let mut hasher = Sha256::new();
     let mut chunk = vec![0_u8; CHUNK_BYTES];
@@ -54,16 +57,21 @@ pub fn new_nonce() -> Result<String, IdentityError> {
     let mut bytes = [0_u8; NONCE_BYTES];
     File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
-        .map_err(|source| IdentityError { what: "/dev/urandom", source })?;
+        .map_err(|source| IdentityError {
+            what: "/dev/urandom",
+            source,
+        })?;
     Ok(hex(&bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a String cannot fail.
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -76,6 +84,9 @@ mod tests {
         let digest = trader_sha256().unwrap();
         assert_eq!(digest, trader_sha256().unwrap());
         assert_eq!(digest.len(), 71);
-        assert!(BUILD_COMMIT == "unknown" || BUILD_COMMIT.len() >= 40, "{BUILD_COMMIT}");
+        assert!(
+            BUILD_COMMIT == "unknown" || BUILD_COMMIT.len() >= 40,
+            "{BUILD_COMMIT}"
+        );
     }
 }

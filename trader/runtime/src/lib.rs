@@ -11,9 +11,14 @@ pub mod feeds;
 pub mod gate;
 pub mod health;
 pub mod http;
+pub mod identity;
 pub mod ledger_store;
+pub mod log;
 pub mod manifest_files;
+pub mod recorder;
 pub mod secret;
+pub mod session;
 #[cfg(test)]
 mod test_support;
+pub mod wire;
 pub mod writer_lock;

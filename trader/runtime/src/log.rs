@@ -39,7 +39,9 @@ fn format_line(at: &str, level: Level, message: &str, fields: &[(&str, Value)]) 
     object.insert("level".to_owned(), level.name().into());
     object.insert("message".to_owned(), message.into());
     for (key, value) in fields {
-        object.entry((*key).to_owned()).or_insert_with(|| value.clone());
+        object
+            .entry((*key).to_owned())
+            .or_insert_with(|| value.clone());
     }
     format!("{}\n", Value::Object(object))
 }
@@ -50,7 +52,12 @@ mod tests {
 
     #[test]
     fn a_line_is_one_json_object_whatever_the_message_holds() {
-        let text = format_line("t", Level::Warn, "two\nlines \"quoted\"", &[("n", 3.into())]);
+        let text = format_line(
+            "t",
+            Level::Warn,
+            "two\nlines \"quoted\"",
+            &[("n", 3.into())],
+        );
         assert_eq!(text.matches('\n').count(), 1);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["level"], "warn");

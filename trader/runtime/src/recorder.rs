@@ -38,14 +38,22 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps nothing but the digest.
     pub fn digest_only() -> Self {
-        Self { journal: Sink::Nowhere, tape: Sink::Nowhere, digest: Sha256::new(), failed: false }
+        Self {
+            journal: Sink::Nowhere,
+            tape: Sink::Nowhere,
+            digest: Sha256::new(),
+            failed: false,
+        }
     }
 
     /// Writes the tape to one file of any size (a dry run, whose length is bounded by its windows).
     pub fn tape_to(path: &Path, header: &Header) -> Result<Self, RecordError> {
         let mut tape = Rolling::create(path.to_owned(), None, header_text(header))?;
         tape.limit = u64::MAX;
-        Ok(Self { tape: Sink::Rolling(Box::new(tape)), ..Self::digest_only() })
+        Ok(Self {
+            tape: Sink::Rolling(Box::new(tape)),
+            ..Self::digest_only()
+        })
     }
 
     /// Writes `journal/` and `tape/` in `folder`, in files named after `run`.
@@ -149,8 +157,10 @@ struct Rolling {
 
 impl Rolling {
     fn in_folder(folder: PathBuf, run: &str, first_line: String) -> Result<Self, RecordError> {
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| RecordError { path: folder.clone(), source })?;
+        std::fs::create_dir_all(&folder).map_err(|source| RecordError {
+            path: folder.clone(),
+            source,
+        })?;
         make_room(&folder);
         let path = part_path(&folder, run, 1);
         Self::create(path, Some((folder, run.to_owned())), first_line)
@@ -161,8 +171,10 @@ impl Rolling {
         next: Option<(PathBuf, String)>,
         first_line: String,
     ) -> Result<Self, RecordError> {
-        let file = File::create(&path)
-            .map_err(|source| RecordError { path: path.clone(), source })?;
+        let file = File::create(&path).map_err(|source| RecordError {
+            path: path.clone(),
+            source,
+        })?;
         let mut files = Self {
             next,
             part: 1,
@@ -178,7 +190,11 @@ impl Rolling {
 
     fn begin(&mut self) -> Result<(), RecordError> {
         let first = std::mem::take(&mut self.first_line);
-        let result = if first.is_empty() { Ok(()) } else { self.put(&first) };
+        let result = if first.is_empty() {
+            Ok(())
+        } else {
+            self.put(&first)
+        };
         self.first_line = first;
         result
     }
@@ -192,7 +208,9 @@ impl Rolling {
     }
 
     fn roll(&mut self) -> Result<(), RecordError> {
-        let Some((folder, run)) = self.next.clone() else { return Ok(()) };
+        let Some((folder, run)) = self.next.clone() else {
+            return Ok(());
+        };
         self.flush()?;
         make_room(&folder);
         self.part = self.part.saturating_add(1);
@@ -204,8 +222,10 @@ impl Rolling {
     }
 
     fn put(&mut self, line: &str) -> Result<(), RecordError> {
-        let result =
-            self.file.write_all(line.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
+        let result = self
+            .file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.write_all(b"\n"));
         result.map_err(|source| self.error(source))?;
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         self.written = self.written.saturating_add(length).saturating_add(1);
@@ -217,7 +237,10 @@ impl Rolling {
     }
 
     fn error(&self, source: std::io::Error) -> RecordError {
-        RecordError { path: self.path.clone(), source }
+        RecordError {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -228,7 +251,9 @@ fn part_path(folder: &Path, run: &str, part: u32) -> PathBuf {
 
 /// Removes the oldest recordings until one more fits. What cannot be removed stays.
 fn make_room(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
@@ -257,7 +282,11 @@ mod tests {
     }
 
     fn clock(t: i64) -> Event {
-        Event { t: EpochMs(t), src: None, kind: EventKind::Clock(ClockTick { offset_ms: None }) }
+        Event {
+            t: EpochMs(t),
+            src: None,
+            kind: EventKind::Clock(ClockTick { offset_ms: None }),
+        }
     }
 
     #[test]
@@ -269,8 +298,10 @@ mod tests {
         recorder.event(&clock(2)).unwrap();
         recorder.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        let events: Vec<Event> =
-            TapeReader::new(text.lines()).unwrap().collect::<Result<_, _>>().unwrap();
+        let events: Vec<Event> = TapeReader::new(text.lines())
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
         assert_eq!(events, [clock(1), clock(2)]);
     }
 
@@ -284,10 +315,15 @@ mod tests {
             files.line(&format!("line number {n:03}")).unwrap();
         }
         files.flush().unwrap();
-        let kept: Vec<_> = std::fs::read_dir(folder.path().join("tape")).unwrap().collect();
+        let kept: Vec<_> = std::fs::read_dir(folder.path().join("tape"))
+            .unwrap()
+            .collect();
         assert_eq!(kept.len(), FILES_MAX);
         let newest = std::fs::read_to_string(&files.path).unwrap();
-        assert!(newest.starts_with("first\n") && newest.contains("line number 099"), "{newest}");
+        assert!(
+            newest.starts_with("first\n") && newest.contains("line number 099"),
+            "{newest}"
+        );
     }
 
     #[test]

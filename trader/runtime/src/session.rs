@@ -158,8 +158,13 @@ impl Session {
             Purpose::Entry => Sending::Entry,
             Purpose::Exit => Sending::Exit,
         };
-        let engine = self.engine.may_send(order, now).map_err(|refusal| refusal.to_string());
-        let gate = gate.may_send(what, Instant::now()).map_err(|refusal| refusal.name().to_owned());
+        let engine = self
+            .engine
+            .may_send(order, now)
+            .map_err(|refusal| refusal.to_string());
+        let gate = gate
+            .may_send(what, Instant::now())
+            .map_err(|refusal| refusal.name().to_owned());
         match engine.and(gate) {
             Ok(()) => {
                 self.counts.sent += 1;
@@ -248,6 +253,14 @@ impl Session {
 
 fn not_sent(id: &OrderId, now: EpochMs, why: &str) -> Event {
     let detail = Some(format!("not sent: {why}"));
-    let report = OrderReport { id: id.clone(), status: OrderStatus::Rejected, detail };
-    Event { t: now, src: None, kind: EventKind::Order(report) }
+    let report = OrderReport {
+        id: id.clone(),
+        status: OrderStatus::Rejected,
+        detail,
+    };
+    Event {
+        t: now,
+        src: None,
+        kind: EventKind::Order(report),
+    }
 }

@@ -3,8 +3,20 @@
 //! Must not invent anything that the generator or the tape did not say, except time: sources are moved
 //! to the wall clock so that windows open when real windows open.
 
+mod pace;
+mod synthetic;
+mod tape;
+
+pub use pace::{FEED_QUEUE_MAX, pace};
+pub use tape::TAPE_MAX_BYTES;
+
 use std::path::PathBuf;
 use std::str::FromStr;
+use trader_core::event::Event;
+use trader_core::manifest::Manifest;
+use trader_core::tape::TapeError;
+use trader_core::units::{EpochMs, UnitError};
+use trader_core::window::WindowLength;
 
 /// A feed as it is declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +66,83 @@ impl FromStr for FeedSpec {
             _ => Err(format!("is {text:?}, which is no feed")),
         }
     }
+}
+
+/// A feed that cannot be opened or read on.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The venue's feed was asked of a program that has none.
+    #[error(
+        "the feed is venue, which only the live program `trader` has; this one plays generator:SEED or tape:PATH"
+    )]
+    Venue,
+    /// The manifest names a window length that does not exist.
+    #[error("window.durations_mins: {0}")]
+    Length(#[from] UnitError),
+    /// The tape cannot be read.
+    #[error("cannot read the tape {path}: {source}")]
+    Read {
+        /// The tape.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// The tape is larger than [`TAPE_MAX_BYTES`].
+    #[error("the tape {path} is larger than {TAPE_MAX_BYTES} bytes; cut it")]
+    TooLarge {
+        /// The tape.
+        path: PathBuf,
+    },
+    /// The tape is compressed.
+    #[error("the tape {path} is compressed with zstd; unpack it first (zstd -d)")]
+    Compressed {
+        /// The tape.
+        path: PathBuf,
+    },
+    /// A line of the tape is wrong.
+    #[error("{path}: {source}")]
+    Tape {
+        /// The tape.
+        path: PathBuf,
+        /// Line and problem.
+        source: TapeError,
+    },
+    /// There is nothing to trade on the tape.
+    #[error("the tape {path} has no window: nothing could be traded on it")]
+    NoWindows {
+        /// The tape.
+        path: PathBuf,
+    },
+}
+
+/// Events of a feed, on the wall clock; those before the opening instant are history.
+pub type Events = Box<dyn Iterator<Item = Result<Event, FeedError>> + Send>;
+
+/// Opens a feed so that `now` lies within it.
+///
+/// # Errors
+/// See [`FeedError`]; a tape is read to its end first.
+pub fn open(spec: &FeedSpec, manifest: &Manifest, now: EpochMs) -> Result<Events, FeedError> {
+    let warm_up_secs = manifest.window.warm_up_secs.get();
+    match spec {
+        FeedSpec::Generator { seed } => {
+            let lengths = lengths(manifest)?;
+            let events = synthetic::events(*seed, now, warm_up_secs, &manifest.assets, &lengths);
+            Ok(Box::new(events.map(Ok)))
+        }
+        FeedSpec::Tape { path } => Ok(Box::new(tape::TapeLoop::open(path, now, warm_up_secs)?)),
+        FeedSpec::Venue => Err(FeedError::Venue),
+    }
+}
+
+/// The window lengths that a manifest trades.
+pub(crate) fn lengths(manifest: &Manifest) -> Result<Vec<WindowLength>, UnitError> {
+    manifest
+        .window
+        .durations_mins
+        .iter()
+        .map(|mins| WindowLength::from_mins(*mins))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,415 @@
+//! A recorded tape on the wall clock, in an endless loop.
+//!
+//! Times move by a multiple of the longest window, so a window of the tape opens when a real one
+//! would; ids move along, and every round has tokens of its own. One round is a whole number of
+//! windows: the seam lies between two windows. Orders, fills, leases and commands of whoever recorded
+//! the tape are not ours and are left out. The whole file is checked before the first event plays.
+
+use super::FeedError;
+use super::synthetic::floor_to;
+use sha2::{Digest as _, Sha256};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use trader_core::event::{Event, EventKind, WindowTick};
+use trader_core::tape::{TAPE_LINE_MAX_BYTES, TapeParser};
+use trader_core::units::{EpochMs, TokenId};
+use trader_core::window::{Window, WindowId};
+
+/// Largest tape that is played, bytes.
+pub const TAPE_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// First bytes of a zstd file, which this program does not unpack.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// What one pass over the file found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    /// First instant that plays, aligned to the unit.
+    start: EpochMs,
+    /// First instant that does not play.
+    end: EpochMs,
+    /// Length of one round, ms: a multiple of the unit.
+    period_ms: i64,
+    /// The longest window in the tape, ms.
+    unit_ms: i64,
+}
+
+/// A tape that plays for ever.
+#[derive(Debug)]
+pub(super) struct TapeLoop {
+    path: PathBuf,
+    span: Span,
+    /// Added to the tape's times in this round, ms.
+    shift_ms: i64,
+    round: u64,
+    lines: Lines,
+    /// Outcomes told after the last whole window, held for the seam.
+    late: VecDeque<Event>,
+}
+
+impl TapeLoop {
+    /// Checks the whole file and places its start at or before `now` minus the history.
+    pub(super) fn open(path: &Path, now: EpochMs, warm_up_secs: u32) -> Result<Self, FeedError> {
+        let span = measure(path)?;
+        let history_ms = i64::from(warm_up_secs) * 1_000;
+        let placed = floor_to(now.plus_ms(-history_ms), span.unit_ms);
+        Ok(Self {
+            path: path.to_owned(),
+            span,
+            shift_ms: placed - span.start,
+            round: 0,
+            lines: Lines::open(path)?,
+            late: VecDeque::new(),
+        })
+    }
+
+    fn next_event(&mut self) -> Result<Event, FeedError> {
+        loop {
+            if let Some(mut event) = self.lines.next_event()? {
+                if !is_market(&event.kind) {
+                    continue;
+                }
+                let listed = if let EventKind::Window(tick) = &event.kind {
+                    Some(self.plays(tick))
+                } else {
+                    None
+                };
+                if listed == Some(false) {
+                    continue;
+                }
+                if event.t < self.span.start {
+                    if listed.is_none() {
+                        continue;
+                    }
+                    event.t = self.span.start;
+                } else if event.t >= self.span.end {
+                    if listed.is_some() {
+                        event.t = self.span.end;
+                        self.late.push_back(event);
+                    }
+                    continue;
+                }
+                return Ok(self.moved(event));
+            }
+            if let Some(event) = self.late.pop_front() {
+                return Ok(self.moved(event));
+            }
+            self.round += 1;
+            self.shift_ms = self.shift_ms.saturating_add(self.span.period_ms);
+            self.lines = Lines::open(&self.path)?;
+            crate::log::line(
+                crate::log::Level::Info,
+                "the tape starts again: seam",
+                &[
+                    ("round", self.round.into()),
+                    ("tape", self.path.display().to_string().into()),
+                ],
+            );
+        }
+    }
+
+    /// Whether the whole window lies in a round. One that reaches over the seam would meet another of
+    /// the same id in the next round.
+    fn plays(&self, tick: &WindowTick) -> bool {
+        let id = tick.window.id;
+        id.open() >= self.span.start && id.close() <= self.span.end
+    }
+
+    /// The event in this round's time, with this round's window ids and tokens.
+    fn moved(&self, mut event: Event) -> Event {
+        event.t = event.t.plus_ms(self.shift_ms);
+        event.src = event.src.map(|src| src.plus_ms(self.shift_ms));
+        match &mut event.kind {
+            EventKind::Window(WindowTick { window, .. }) => self.move_window(window),
+            EventKind::Book(tick) => tick.token = self.token(&tick.token),
+            EventKind::Trade(tick) => tick.token = self.token(&tick.token),
+            EventKind::Oracle(_)
+            | EventKind::Spot(_)
+            | EventKind::Order(_)
+            | EventKind::Fill(_)
+            | EventKind::Lease(_)
+            | EventKind::Clock(_)
+            | EventKind::Control(_) => {}
+        }
+        event
+    }
+
+    fn move_window(&self, window: &mut Window) {
+        let open = window.id.open().plus_ms(self.shift_ms).0 / 1_000;
+        // The shift is a multiple of every window's length, so the id stays valid.
+        if let Ok(id) = WindowId::try_new(window.id.asset(), window.id.length(), open) {
+            window.id = id;
+        }
+        window.up = self.token(&window.up);
+        window.down = self.token(&window.down);
+    }
+
+    /// The same window in another round is another window: it needs tokens of its own.
+    fn token(&self, token: &TokenId) -> TokenId {
+        if self.round == 0 {
+            return token.clone();
+        }
+        let digest = Sha256::digest(format!("{token}/{}", self.round).as_bytes());
+        let head = digest
+            .iter()
+            .take(16)
+            .fold(0_u128, |n, byte| (n << 8) | u128::from(*byte));
+        head.to_string().parse().unwrap_or_else(|_| token.clone())
+    }
+}
+
+impl Iterator for TapeLoop {
+    type Item = Result<Event, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.next_event())
+    }
+}
+
+/// Whether an event is about the market, not about whoever recorded it.
+fn is_market(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Oracle(_)
+        | EventKind::Spot(_)
+        | EventKind::Book(_)
+        | EventKind::Trade(_)
+        | EventKind::Window(_)
+        | EventKind::Clock(_) => true,
+        EventKind::Order(_) | EventKind::Fill(_) | EventKind::Lease(_) | EventKind::Control(_) => {
+            false
+        }
+    }
+}
+
+fn measure(path: &Path) -> Result<Span, FeedError> {
+    let mut lines = Lines::open(path)?;
+    let (mut first, mut last, mut unit_ms) = (None, EpochMs(0), 0);
+    while let Some(event) = lines.next_event()? {
+        if !is_market(&event.kind) {
+            continue;
+        }
+        if let EventKind::Window(tick) = &event.kind {
+            unit_ms = unit_ms.max(tick.window.id.length().ms());
+        }
+        first.get_or_insert(event.t);
+        last = event.t;
+    }
+    let Some(first) = first.filter(|_| unit_ms > 0) else {
+        return Err(FeedError::NoWindows {
+            path: path.to_owned(),
+        });
+    };
+    Ok(span(first, last, unit_ms))
+}
+
+/// Whole windows only, where there is at least one; else everything, with a silence at the seam.
+fn span(first: EpochMs, last: EpochMs, unit_ms: i64) -> Span {
+    let (start, end) = (
+        floor_to(first.plus_ms(unit_ms - 1), unit_ms),
+        floor_to(last, unit_ms),
+    );
+    if start < end {
+        return Span {
+            start,
+            end,
+            period_ms: end - start,
+            unit_ms,
+        };
+    }
+    let start = floor_to(first, unit_ms);
+    let end = floor_to(last.plus_ms(unit_ms), unit_ms);
+    Span {
+        start,
+        end,
+        period_ms: end - start,
+        unit_ms,
+    }
+}
+
+/// The file line by line, with the parser's memory.
+#[derive(Debug)]
+struct Lines {
+    path: PathBuf,
+    reader: BufReader<File>,
+    parser: TapeParser,
+    line: String,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Self, FeedError> {
+        let read = |source| FeedError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(read)?;
+        if file.metadata().map_err(read)?.len() > TAPE_MAX_BYTES {
+            return Err(FeedError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        let mut reader = BufReader::new(file);
+        if reader.fill_buf().map_err(read)?.starts_with(&ZSTD_MAGIC) {
+            return Err(FeedError::Compressed {
+                path: path.to_owned(),
+            });
+        }
+        let mut line = String::new();
+        read_line(&mut reader, &mut line).map_err(read)?;
+        let parser = TapeParser::new(&line).map_err(|source| FeedError::Tape {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            parser,
+            line,
+        })
+    }
+
+    /// The next event; `None` at the end of the file.
+    fn next_event(&mut self) -> Result<Option<Event>, FeedError> {
+        loop {
+            self.line.clear();
+            let read =
+                read_line(&mut self.reader, &mut self.line).map_err(|source| FeedError::Read {
+                    path: self.path.clone(),
+                    source,
+                })?;
+            if read == 0 {
+                return Ok(None);
+            }
+            let event = self
+                .parser
+                .line(&self.line)
+                .map_err(|source| FeedError::Tape {
+                    path: self.path.clone(),
+                    source,
+                })?;
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+}
+
+/// Reads one line, at most one byte more than the parser accepts: it names the line that is too long.
+fn read_line(reader: &mut BufReader<File>, line: &mut String) -> std::io::Result<usize> {
+    let limit = u64::try_from(TAPE_LINE_MAX_BYTES)
+        .unwrap_or(u64::MAX)
+        .saturating_add(2);
+    reader.by_ref().take(limit).read_line(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use trader_core::sim::generator::Generator;
+    use trader_core::tape::{Header, event_line, header_line};
+    use trader_core::units::Asset;
+    use trader_core::window::WindowLength;
+
+    const RECORDED: EpochMs = EpochMs(1_769_949_123_000);
+    const NOW: EpochMs = EpochMs(1_795_392_123_456);
+
+    /// 25 minutes of generated market as a file.
+    fn recorded(folder: &tempfile::TempDir) -> PathBuf {
+        let header = Header {
+            tape: 1,
+            source: "generator:3".to_owned(),
+            created_at: "2026-02-01T12:32:03Z".to_owned(),
+            assets: vec![Asset::Btc],
+        };
+        let mut text = header_line(&header).unwrap();
+        let market = Generator::new(3, RECORDED, &[Asset::Btc], &[WindowLength::Min5]);
+        for event in market.take_while(|event| event.t - RECORDED < 25 * 60_000) {
+            text.push('\n');
+            text.push_str(&event_line(&event).unwrap());
+        }
+        let path = folder.path().join("tape.jsonl");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn windows_of_the_tape_open_when_real_windows_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let play = TapeLoop::open(&recorded(&folder), NOW, 60).unwrap();
+        let mut last = EpochMs(0);
+        let mut windows = BTreeSet::new();
+        for event in play
+            .map(Result::unwrap)
+            .take_while(|event| event.t - NOW < 60 * 60_000)
+        {
+            assert!(event.t >= last, "time never runs backwards");
+            assert!(
+                event.t - last < 10_000 || last == EpochMs(0),
+                "no silence at the seam"
+            );
+            last = event.t;
+            if let EventKind::Window(tick) = &event.kind
+                && let Some(reference) = tick.window.reference
+            {
+                assert!(
+                    event.t >= tick.window.id.open(),
+                    "reference {reference} before the open"
+                );
+                windows.insert((tick.window.id, tick.window.up.clone()));
+            }
+        }
+        let ids: BTreeSet<_> = windows.iter().map(|(id, _)| id).collect();
+        let tokens: BTreeSet<_> = windows.iter().map(|(_, up)| up).collect();
+        assert!(ids.len() >= 12, "{}", ids.len());
+        assert_eq!(
+            ids.len(),
+            tokens.len(),
+            "every window of every round has its own tokens"
+        );
+        assert!(
+            ids.iter().any(|id| id.open() <= NOW && NOW < id.close()),
+            "one is open now"
+        );
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_before_anything_plays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = recorded(&folder);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{text}\n{{\"t_ms\":1,\"kind\":\"oracle\"}}")).unwrap();
+        let lines = text.lines().count();
+        let error = TapeLoop::open(&path, NOW, 60).unwrap_err().to_string();
+        assert!(error.contains(&format!("line {}", lines + 1)), "{error}");
+    }
+
+    #[test]
+    fn files_that_are_no_tape_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t");
+        let error = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            TapeLoop::open(&path, NOW, 60).unwrap_err().to_string()
+        };
+        assert!(error(b"").contains("empty"));
+        assert!(error(&ZSTD_MAGIC).contains("zstd"));
+        let header = br#"{"tape":1,"source":"s","created_at":"x","assets":["btc"]}"#;
+        assert!(error(header).contains("no window"));
+        let missing = TapeLoop::open(&folder.path().join("none"), NOW, 60);
+        assert!(missing.unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn one_round_is_whole_windows() {
+        let unit = 300_000;
+        let whole = span(EpochMs(unit + 5), EpochMs(5 * unit + 7), unit);
+        assert_eq!(
+            (whole.start, whole.period_ms),
+            (EpochMs(2 * unit), 3 * unit)
+        );
+        let short = span(EpochMs(unit + 5), EpochMs(unit + 9), unit);
+        assert_eq!((short.start, short.period_ms), (EpochMs(unit), unit));
+    }
+}
