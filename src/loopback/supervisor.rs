@@ -1,0 +1,491 @@
+//! The platform itself: its state under one lock, and the loop that moves every deployment along and looks after its process.
+//!
+//! Decisions are `lifecycle`'s; here they are carried out and written down. Must not answer requests (see `query`, `mutation`,
+//! `provision`) and must not hold the lock while a commit is exported, so that a stop never waits for a build.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::access::AdminToken;
+use super::child::{self, Launch, Seen};
+use super::error::PlatformError;
+use super::export::{self, CommitFacts};
+use super::faults::Faults;
+use super::files;
+use super::lifecycle::{self, Action};
+use super::state::{Deployment, Phase, ServiceInstance, State};
+use super::timing::Timing;
+
+/// Most steps that one deployment takes in one look: more phases than a life has.
+const MOST_STEPS: usize = 16;
+/// Requests remembered for the tests' request log; older ones are forgotten.
+const KEPT_REQUESTS: usize = 10_000;
+
+/// How a platform is set up.
+#[derive(Debug, Clone)]
+pub struct PlatformOptions {
+    /// The state directory; the platform lives in `local/platform` below it.
+    pub state_dir: PathBuf,
+    /// 1 is Railway's pace, 0.02 is fifty times faster.
+    pub time_scale: f64,
+    /// The program that a start command's `launch` stands for.
+    pub trader_bin: PathBuf,
+}
+
+/// What the lock protects.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) faults: Faults,
+    /// Method, path and operation of the newest requests.
+    pub(crate) requests: VecDeque<serde_json::Value>,
+    /// Handles of the processes that this platform started; adopted ones have none.
+    children: HashMap<String, Child>,
+    /// Deployments whose export is under way.
+    exporting: HashSet<String>,
+}
+
+/// A loopback platform.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    pub(crate) dir: PathBuf,
+    pub(crate) boot_id: String,
+    pub(crate) admin: AdminToken,
+    pub(crate) time_scale: f64,
+    pub(crate) trader_bin: PathBuf,
+    timing: Timing,
+    world: Mutex<World>,
+}
+
+impl Platform {
+    /// Opens the platform's folder and takes up what an earlier platform left there. Errors: folder or files unusable, scale
+    /// out of bounds.
+    pub(crate) fn open(options: &PlatformOptions) -> Result<Arc<Self>, PlatformError> {
+        let timing = Timing::try_new(options.time_scale)
+            .ok_or(PlatformError::TimeScale(options.time_scale))?;
+        let dir = files::platform_dir(&options.state_dir);
+        files::create_private_dir(&dir)?;
+        let state = State::load(&dir.join("state.json"))?;
+        Ok(Arc::new(Self {
+            admin: AdminToken::load_or_create(&dir)?,
+            boot_id: child::boot_id()?,
+            time_scale: options.time_scale,
+            trader_bin: options.trader_bin.clone(),
+            timing,
+            world: Mutex::new(World { state, ..World::default() }),
+            dir,
+        }))
+    }
+
+    /// Reads the world.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Changes the world and writes it down before anyone can see an answer. Errors: the state could not be written; the change
+    /// stands in memory all the same, so that a stop works on a full disk.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> Result<T, PlatformError> {
+        let mut world = self.lock();
+        let before = world.state.clone();
+        let answer = change(&mut world);
+        if world.state != before {
+            world.state.save(&self.dir.join("state.json"))?;
+        }
+        Ok(answer)
+    }
+
+    /// A panic in another request must not take the platform's supervision down with it.
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a request.
+    pub(crate) fn log_request(&self, entry: serde_json::Value) {
+        let mut world = self.lock();
+        if world.requests.len() >= KEPT_REQUESTS {
+            world.requests.pop_front();
+        }
+        world.requests.push_back(entry);
+    }
+
+    /// Whether any deployment runs or may still start by itself.
+    pub(crate) fn has_live(&self) -> bool {
+        self.read(|world| world.state.deployments.iter().any(Deployment::is_live))
+    }
+
+    /// Moves every deployment along, for ever.
+    pub(crate) async fn supervise(self: Arc<Self>) {
+        let mut look = tokio::time::interval(Duration::from_millis(self.timing.look_ms()));
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            self.look_at_all();
+        }
+    }
+
+    /// One look at every deployment.
+    pub(crate) fn look_at_all(self: &Arc<Self>) {
+        let result = self.change(|world| {
+            let now_ms = now_ms();
+            let ids: Vec<String> = world
+                .state
+                .deployments
+                .iter()
+                .filter(|row| row.is_live())
+                .map(|row| row.id.clone())
+                .collect();
+            for id in ids {
+                self.look_at(world, &id, now_ms);
+            }
+        });
+        if let Err(error) = result {
+            self.note(&format!("{error}"));
+        }
+    }
+
+    /// One look at one deployment: what its process does, then as many steps as are due.
+    fn look_at(self: &Arc<Self>, world: &mut World, id: &str, now_ms: u64) {
+        self.observe(world, id, now_ms);
+        for _ in 0..MOST_STEPS {
+            let Some(row) = world.state.deployment_mut(id) else { return };
+            let before = row.phase;
+            let action = lifecycle::step(row, now_ms, self.timing);
+            let after = row.phase;
+            if before == Phase::Starting && after == Phase::Active {
+                self.became_active(world, id, now_ms);
+            }
+            match action {
+                Some(action) => self.act(world, id, action, now_ms),
+                None if before == after => return,
+                None => {}
+            }
+            // Everything but a quick start has to be waited for.
+            if action.is_some_and(|action| action != Action::Terminate) {
+                return;
+            }
+        }
+    }
+
+    fn observe(&self, world: &mut World, id: &str, now_ms: u64) {
+        let World { state, children, .. } = world;
+        let Some(row) = state.deployment_mut(id) else { return };
+        let Some(running) = &row.process else { return };
+        if let Seen::Gone(code) = child::look(children.get_mut(id), running, &self.boot_id) {
+            children.remove(id);
+            let status = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
+            self.append_log(id, &format!("Container ended {status}"));
+            lifecycle::exited(row, code, now_ms);
+        }
+    }
+
+    fn act(self: &Arc<Self>, world: &mut World, id: &str, action: Action, now_ms: u64) {
+        match action {
+            Action::Export => self.start_export(world, id),
+            Action::Start => self.start(world, id, now_ms),
+            Action::Terminate => {
+                if let Some(running) = process_of(world, id) {
+                    child::terminate(running, &self.boot_id);
+                    running.terminated_at_ms = Some(now_ms);
+                    self.append_log(id, "Stopping Container");
+                }
+            }
+            Action::Kill => {
+                if let Some(running) = process_of(world, id) {
+                    child::kill(running, &self.boot_id);
+                    running.killed = true;
+                    self.append_log(id, "Killing Container: draining time is over");
+                }
+            }
+        }
+    }
+
+    /// Exports the commit on a thread of its own and notes the result.
+    fn start_export(self: &Arc<Self>, world: &mut World, id: &str) {
+        let Some(row) = world.state.deployment(id) else { return };
+        let Some(instance) = world.state.instance(&row.environment_id, &row.service_id) else {
+            return;
+        };
+        let (repo_dir, commit) = (instance.repo_dir.clone(), row.commit.clone());
+        if !world.exporting.insert(id.to_owned()) {
+            return;
+        }
+        let (platform, id) = (Arc::clone(self), id.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let written = export::write(&repo_dir, &commit, &platform.source_dir(&id));
+            let text = match &written {
+                Ok(files) => format!("exported {files} files of commit {commit}"),
+                Err(error) => format!("build failed: {error}"),
+            };
+            platform.append_build_log(&id, &text);
+            let noted = platform.change(|world| {
+                world.exporting.remove(&id);
+                if let Some(row) = world.state.deployment_mut(&id) {
+                    match written {
+                        Ok(_) => row.exported = true,
+                        Err(_) if row.ask.is_none() && row.phase == Phase::Building => {
+                            lifecycle::failed(row, now_ms());
+                        }
+                        // Somebody is taking it down already.
+                        Err(_) => {}
+                    }
+                }
+            });
+            if let Err(error) = noted {
+                platform.note(&format!("{error}"));
+            }
+        });
+    }
+
+    /// Starts the deployment's process, or makes the old ones go first where the service says so.
+    fn start(&self, world: &mut World, id: &str, now_ms: u64) {
+        let Some(row) = world.state.deployment(id) else { return };
+        if row.config.old_goes_first && row.phase == Phase::Created && evict_older(world, id, now_ms) {
+            return;
+        }
+        let started = self
+            .prepare(world, id)
+            .and_then(|launch| child::start(&launch, &self.boot_id));
+        let Some(row) = world.state.deployment_mut(id) else { return };
+        match started {
+            Ok((child, running)) => {
+                row.process = Some(running);
+                lifecycle::started(row, now_ms);
+                world.children.insert(id.to_owned(), child);
+                self.append_log(id, "Starting Container");
+            }
+            Err(why) => {
+                lifecycle::failed(row, now_ms);
+                self.append_log(id, &format!("cannot start the process: {why}"));
+            }
+        }
+    }
+
+    /// Gathers what a process is started with: port, volume, variables.
+    fn prepare(&self, world: &mut World, id: &str) -> Result<Launch, String> {
+        let taken: HashSet<u16> = world.state.deployments.iter().filter_map(|row| row.port).collect();
+        let row = world.state.deployment_mut(id).ok_or("the deployment is gone")?;
+        let port = match row.port {
+            Some(port) => port,
+            None => free_port(&taken)?,
+        };
+        row.port = Some(port);
+        let row = row.clone();
+        let instance = world
+            .state
+            .instance(&row.environment_id, &row.service_id)
+            .ok_or("the service is gone")?;
+        files::create_private_dir(&instance.volume_dir).map_err(|error| error.to_string())?;
+        Ok(Launch {
+            words: row.config.start_command.clone(),
+            trader_bin: self.trader_bin.clone(),
+            variables: variables_of(instance, &row, port),
+            cwd: self.source_dir(id),
+            log: self.log_path(id),
+        })
+    }
+
+    /// A newly active deployment supersedes the older ones: their teardown begins after its overlap time.
+    fn became_active(&self, world: &mut World, id: &str, now_ms: u64) {
+        let Some(new) = world.state.deployment(id).cloned() else { return };
+        let overlap_ms = self.timing.scaled(u64::from(new.config.overlap_secs) * 1_000);
+        for old in older_live(&mut world.state, &new) {
+            lifecycle::ask_remove(old, now_ms.saturating_add(overlap_ms));
+        }
+        if std::mem::take(&mut world.faults.second_deployment) {
+            self.append_log(id, "fault: the platform starts a second deployment");
+            let commit = CommitFacts {
+                id: new.commit.clone(),
+                message: new.commit_message.clone(),
+                author: new.commit_author.clone(),
+            };
+            if let Err(error) = self.create(world, &new.environment_id, &new.service_id, &commit, "deploy") {
+                self.note(&format!("{error}"));
+            }
+        }
+    }
+
+    /// Adds a deployment of a commit of a service; the caller has looked both up. Returns its id.
+    pub(crate) fn create(
+        &self,
+        world: &mut World,
+        environment_id: &str,
+        service_id: &str,
+        commit: &CommitFacts,
+        reason: &str,
+    ) -> Result<String, PlatformError> {
+        let id = files::random_id()?;
+        let instance_id = files::random_id()?;
+        files::create_private_dir(&self.deployment_dir(&id))?;
+        for gone in world.state.prune(environment_id, service_id) {
+            drop(std::fs::remove_dir_all(self.deployment_dir(&gone)));
+        }
+        let Some(instance) = world.state.instance(environment_id, service_id) else {
+            return Ok(id);
+        };
+        let now_ms = now_ms();
+        let row = Deployment {
+            id: id.clone(),
+            instance_id,
+            project_id: instance.project_id.clone(),
+            environment_id: instance.environment_id.clone(),
+            service_id: instance.service_id.clone(),
+            commit: commit.id.clone(),
+            commit_message: commit.message.clone(),
+            commit_author: commit.author.clone(),
+            branch: instance.branch.clone(),
+            repo: instance.name.clone(),
+            reason: reason.to_owned(),
+            config: instance.config.clone(),
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+            phase: Phase::Initializing,
+            phase_at_ms: now_ms,
+            status_at_ms: now_ms,
+            exported: false,
+            placed: false,
+            ask: None,
+            port: None,
+            process: None,
+            restarts: 0,
+        };
+        world.state.deployments.push(row);
+        Ok(id)
+    }
+
+    /// Where a deployment keeps its things.
+    pub(crate) fn deployment_dir(&self, id: &str) -> PathBuf {
+        self.dir.join("deployments").join(id)
+    }
+
+    /// The export of its commit.
+    pub(crate) fn source_dir(&self, id: &str) -> PathBuf {
+        self.deployment_dir(id).join("src")
+    }
+
+    /// What its process wrote, and the platform's remarks between.
+    pub(crate) fn log_path(&self, id: &str) -> PathBuf {
+        self.deployment_dir(id).join("output.log")
+    }
+
+    /// What the export said.
+    pub(crate) fn build_log_path(&self, id: &str) -> PathBuf {
+        self.deployment_dir(id).join("build.log")
+    }
+
+    fn append_log(&self, id: &str, line: &str) {
+        append(&self.log_path(id), line);
+    }
+
+    fn append_build_log(&self, id: &str, line: &str) {
+        append(&self.build_log_path(id), line);
+    }
+
+    /// A remark in the platform's own log.
+    pub(crate) fn note(&self, line: &str) {
+        append(&self.dir.join("platform.log"), line);
+    }
+}
+
+/// Logs are for people; failing to write one must not change what happens.
+fn append(path: &Path, line: &str) {
+    if let Ok(mut file) = files::open_log(path) {
+        drop(writeln!(file, "{line}"));
+    }
+}
+
+fn process_of<'a>(world: &'a mut World, id: &str) -> Option<&'a mut super::state::Running> {
+    world.state.deployment_mut(id)?.process.as_mut()
+}
+
+/// The live deployments of the same service that are older than `new`.
+fn older_live<'a>(state: &'a mut State, new: &Deployment) -> impl Iterator<Item = &'a mut Deployment> {
+    let (id, environment_id, service_id) =
+        (new.id.clone(), new.environment_id.clone(), new.service_id.clone());
+    let older = state.deployments.iter().position(|row| row.id == id).unwrap_or_default();
+    state
+        .deployments
+        .iter_mut()
+        .take(older)
+        .filter(move |row| row.belongs_to(&environment_id, &service_id))
+        .filter(|row| !matches!(row.phase, Phase::Removed | Phase::Failed))
+}
+
+/// Asks older deployments that still have a process to go; true while one has.
+fn evict_older(world: &mut World, id: &str, now_ms: u64) -> bool {
+    let Some(new) = world.state.deployment(id).cloned() else { return false };
+    let mut waiting = false;
+    for old in older_live(&mut world.state, &new).filter(|row| row.process.is_some()) {
+        lifecycle::ask_remove(old, now_ms);
+        waiting = true;
+    }
+    waiting
+}
+
+/// A port that nothing listens on now. Somebody else may take it before the process does; then the process fails to start.
+fn free_port(taken: &HashSet<u16>) -> Result<u16, String> {
+    // Every try may land on a port promised to another deployment, so try more often than there are deployments.
+    for _ in 0..=taken.len() {
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| format!("no free port: {error}"))?
+            .port();
+        if !taken.contains(&port) {
+            return Ok(port);
+        }
+    }
+    Err("no free port that is not promised to another deployment".to_owned())
+}
+
+/// The process's variables: the service's own, then what the platform provides, which wins.
+fn variables_of(
+    instance: &ServiceInstance,
+    row: &Deployment,
+    port: u16,
+) -> BTreeMap<String, String> {
+    let volume = instance.volume_dir.display().to_string();
+    let mut variables = instance.variables.clone();
+    variables.extend(provided_variables(instance));
+    let of_deployment = [
+        ("RAILWAY_DEPLOYMENT_ID", row.id.clone()),
+        ("RAILWAY_REPLICA_ID", row.instance_id.clone()),
+        ("RAILWAY_GIT_COMMIT_SHA", row.commit.clone()),
+        ("RAILWAY_GIT_COMMIT_MESSAGE", row.commit_message.clone()),
+        ("RAILWAY_GIT_AUTHOR", row.commit_author.clone()),
+        ("RAILWAY_GIT_BRANCH", row.branch.clone()),
+        ("RAILWAY_GIT_REPO_NAME", instance.name.clone()),
+        ("RAILWAY_VOLUME_NAME", format!("{}-volume", instance.name)),
+        ("RAILWAY_VOLUME_MOUNT_PATH", volume.clone()),
+        ("PORT", port.to_string()),
+        ("LAUNCH_LISTEN", format!("127.0.0.1:{port}")),
+        // Nothing of the operator's home is the trader's business.
+        ("HOME", volume),
+    ];
+    variables.extend(of_deployment.map(|(name, value)| (name.to_owned(), value)));
+    // A NUL cannot be passed on; the other variables still can.
+    variables.retain(|name, value| !name.contains(['\0', '=']) && !value.contains('\0'));
+    variables
+}
+
+/// What Railway adds to the variables of every service.
+pub(crate) fn provided_variables(instance: &ServiceInstance) -> [(String, String); 6] {
+    [
+        ("RAILWAY_PROJECT_ID", &instance.project_id),
+        ("RAILWAY_PROJECT_NAME", &instance.name),
+        ("RAILWAY_ENVIRONMENT_ID", &instance.environment_id),
+        ("RAILWAY_ENVIRONMENT_NAME", &instance.env),
+        ("RAILWAY_SERVICE_ID", &instance.service_id),
+        ("RAILWAY_SERVICE_NAME", &instance.name),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.clone()))
+}
+
+/// The wall clock (Unix milliseconds): the platform's records have to make sense to whoever reads them later.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
