@@ -3,6 +3,7 @@
 pub mod context;
 pub mod deploy;
 pub mod exit;
+pub mod loopback;
 pub mod plan;
 pub mod platform;
 pub mod receipts;

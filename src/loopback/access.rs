@@ -45,7 +45,10 @@ impl AdminToken {
     pub(crate) fn load(dir: &Path) -> Result<Option<Self>, PlatformError> {
         let bytes = files::read_if_present(&dir.join(ADMIN_TOKEN_FILE))?;
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).map(Self))
+        Ok(text
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .map(Self))
     }
 
     /// The header value that carries it.
@@ -71,7 +74,10 @@ impl Caller {
     pub(crate) fn of(headers: &HeaderMap, state: &State) -> Result<Self, &'static str> {
         let with_token = |token: &str| state.instances.iter().find(|row| row.token == token);
         // Railway's own CLI sends the project token when it has both.
-        if let Some(token) = headers.get(PROJECT_TOKEN_HEADER).and_then(|value| value.to_str().ok()) {
+        if let Some(token) = headers
+            .get(PROJECT_TOKEN_HEADER)
+            .and_then(|value| value.to_str().ok())
+        {
             return with_token(token).map(Self::from).ok_or(TOKEN_NOT_FOUND);
         }
         match bearer_of(headers) {
@@ -88,10 +94,17 @@ impl Caller {
 
 impl From<&ServiceInstance> for Caller {
     fn from(row: &ServiceInstance) -> Self {
-        Self { project_id: row.project_id.clone(), environment_id: row.environment_id.clone() }
+        Self {
+            project_id: row.project_id.clone(),
+            environment_id: row.environment_id.clone(),
+        }
     }
 }
 
 fn bearer_of(headers: &HeaderMap) -> Option<&str> {
-    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
 }

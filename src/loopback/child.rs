@@ -5,23 +5,19 @@
 //! child when the platform does. Must not decide when to start or stop.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use rustix::io::Errno;
+use launch_kill::process::{self, Life, ProcessId};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 
-use super::error::PlatformError;
 use super::files;
 use super::lifecycle::ExitCode;
 use super::state::Running;
 
-/// The kernel's random name of the current boot.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Variables of our own environment that a child gets; everything else comes from the service.
 const KEPT_VARIABLES: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
 
@@ -49,43 +45,20 @@ pub(crate) struct Launch {
     pub(crate) log: PathBuf,
 }
 
-/// The current boot's name, which makes pids comparable.
-pub(crate) fn boot_id() -> Result<String, PlatformError> {
-    let path = Path::new(BOOT_ID);
-    let text = fs::read_to_string(path).map_err(PlatformError::file("read", path))?;
-    Ok(text.trim().to_owned())
-}
-
-/// Start time (clock ticks since boot) of a process that runs; `None` for one that is gone or only a zombie.
-///
-/// Source: proc(5), fields 3 (state) and 22 (starttime) of `/proc/PID/stat`; field 2 may contain anything, so count from its `)`.
-pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X" | "x") {
-        return None;
-    }
-    // Field 3 is consumed; field 22 is the nineteenth after it.
-    fields.nth(18)?.parse().ok()
-}
-
-/// Whether exactly this process still runs.
-pub(crate) fn is_alive(pid: u32, pid_start: u64, its_boot: &str, this_boot: &str) -> bool {
-    its_boot == this_boot && start_time(pid) == Some(pid_start)
-}
-
 /// Starts the process. Its group is its own, so that SIGKILL reaches what it started and a Ctrl-C on our terminal does not reach it.
-pub(crate) fn start(launch: &Launch, boot: &str) -> Result<(Child, Running), String> {
+pub(crate) fn start(launch: &Launch) -> Result<(Child, Running), String> {
     let (program, arguments) = match launch.words.split_first() {
         Some((first, rest)) if first == "launch" => (launch.trader_bin.clone(), rest),
         Some((first, rest)) => (PathBuf::from(first), rest),
         None => return Err("the service has no start command".to_owned()),
     };
     let log = files::open_log(&launch.log).map_err(|error| error.to_string())?;
-    let log_too = log.try_clone().map_err(|error| format!("cannot share the log: {error}"))?;
-    let kept = KEPT_VARIABLES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let log_too = log
+        .try_clone()
+        .map_err(|error| format!("cannot share the log: {error}"))?;
+    let kept = KEPT_VARIABLES
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
     let child = Command::new(&program)
         .args(arguments)
         .env_clear()
@@ -98,11 +71,15 @@ pub(crate) fn start(launch: &Launch, boot: &str) -> Result<(Child, Running), Str
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-    // A child that has already ended is a zombie until it is waited for: its start time reads as gone, which 0 stands for.
+    // One that has already ended has no identity any more; as our child it is still looked at by its handle.
+    let identity = process::identify(child.id());
     let running = Running {
         pid: child.id(),
-        pid_start: start_time(child.id()).unwrap_or_default(),
-        boot_id: boot.to_owned(),
+        pid_start: identity.as_ref().map_or(0, |identity| identity.start),
+        boot_id: identity
+            .map(|identity| identity.boot_id)
+            .or_else(process::boot_id)
+            .unwrap_or_default(),
         terminated_at_ms: None,
         killed: false,
     };
@@ -111,74 +88,60 @@ pub(crate) fn start(launch: &Launch, boot: &str) -> Result<(Child, Running), Str
 
 /// Looks at the process. A child of ours that ended is reaped here, after everything left in its group was killed, as a container's
 /// other processes die with its first.
-pub(crate) fn look(child: Option<&mut Child>, running: &Running, boot: &str) -> Seen {
-    let Some(child) = child else { return look_adopted(running, boot) };
-    let Some(pid) = as_pid(running.pid) else { return Seen::Gone(None) };
+pub(crate) fn look(child: Option<&mut Child>, running: &Running) -> Seen {
+    let Some((child, pid)) = child.zip(as_pid(running.pid)) else {
+        return look_adopted(running);
+    };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     match waitid(WaitId::Pid(pid), options) {
         Ok(None) => Seen::Alive,
         Ok(Some(status)) => {
             // The zombie still holds its number here, so the group is certainly its own.
-            drop(kill_process_group(pid, Signal::KILL));
+            ignore(kill_process_group(pid, Signal::KILL));
             drop(child.wait());
             Seen::Gone(status.exit_status())
         }
-        Err(Errno::INTR) => Seen::Alive,
-        Err(_) => look_adopted(running, boot),
+        Err(_) => look_adopted(running),
     }
 }
 
-fn look_adopted(running: &Running, boot: &str) -> Seen {
-    if is_alive(running.pid, running.pid_start, &running.boot_id, boot) {
-        Seen::Alive
-    } else {
-        Seen::Gone(None)
+/// A process that an earlier platform started: its end is seen, its status is not. What cannot be told counts as alive.
+fn look_adopted(running: &Running) -> Seen {
+    match identity_of(running).life() {
+        Life::Gone => Seen::Gone(None),
+        Life::Alive | Life::Unknown => Seen::Alive,
     }
 }
 
 /// SIGTERM to the process itself, as a container runtime sends it to its first process.
-pub(crate) fn terminate(running: &Running, boot: &str) {
-    if let Some(pid) = as_pid(running.pid)
-        && is_alive(running.pid, running.pid_start, &running.boot_id, boot)
-    {
-        // An error means that it has just ended; the next look says so.
-        drop(kill_process(pid, Signal::TERM));
+pub(crate) fn terminate(child: Option<&mut Child>, running: &Running) {
+    match child.and_then(|child| as_pid(child.id())) {
+        Some(pid) => ignore(kill_process(pid, Signal::TERM)),
+        None => drop(identity_of(running).terminate()),
     }
 }
 
 /// SIGKILL to the process and everything in its group.
-pub(crate) fn kill(running: &Running, boot: &str) {
+pub(crate) fn kill(child: Option<&mut Child>, running: &Running) {
+    let ours = child.is_some();
     if let Some(pid) = as_pid(running.pid)
-        && is_alive(running.pid, running.pid_start, &running.boot_id, boot)
+        && (ours || identity_of(running).life() == Life::Alive)
     {
-        drop(kill_process_group(pid, Signal::KILL));
+        ignore(kill_process_group(pid, Signal::KILL));
+    }
+}
+
+/// A signal that cannot be delivered means that the process has just ended; the next look says so.
+fn ignore(_delivered: rustix::io::Result<()>) {}
+
+fn identity_of(running: &Running) -> ProcessId {
+    ProcessId {
+        boot_id: running.boot_id.clone(),
+        pid: running.pid,
+        start: running.pid_start,
     }
 }
 
 fn as_pid(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_is_alive_and_a_stranger_with_its_number_is_not_it() {
-        let boot = boot_id().unwrap();
-        let pid = std::process::id();
-        let start = start_time(pid).unwrap();
-        assert!(is_alive(pid, start, &boot, &boot));
-        assert!(!is_alive(pid, start + 1, &boot, &boot), "another start time");
-        assert!(!is_alive(pid, start, "an earlier boot", &boot), "another boot");
-    }
-
-    #[test]
-    fn a_zombie_is_not_alive() {
-        let mut child = Command::new("true").spawn().unwrap();
-        let pid = Pid::from_child(&child);
-        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
-        assert_eq!(start_time(child.id()), None);
-        child.wait().unwrap();
-    }
 }

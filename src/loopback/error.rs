@@ -28,7 +28,9 @@ pub enum PlatformError {
     #[error("time scale {0} is outside 0.001 to 100; 1 is Railway's own pace")]
     TimeScale(f64),
     /// The listening socket could not be had.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another --port, or 0 for a free one")]
+    #[error(
+        "cannot listen on 127.0.0.1:{port}: {source}; choose another --port, or 0 for a free one"
+    )]
     Listen {
         /// The wanted port.
         port: u16,
@@ -37,7 +39,9 @@ pub enum PlatformError {
         source: std::io::Error,
     },
     /// Another platform process already serves this state directory.
-    #[error("a loopback platform already serves this state directory (pid {pid}, {endpoint}); stop it with `launch platform stop`")]
+    #[error(
+        "a loopback platform already serves this state directory (pid {pid}, {endpoint}); stop it with `launch platform stop`"
+    )]
     AlreadyServed {
         /// Its process id.
         pid: u32,
@@ -80,6 +84,10 @@ impl PlatformError {
         path: &Path,
     ) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::File { doing, path, source }
+        move |source| Self::File {
+            doing,
+            path,
+            source,
+        }
     }
 }

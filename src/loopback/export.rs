@@ -60,7 +60,11 @@ pub(crate) fn find(repo_dir: &Path, id: &str) -> Option<CommitFacts> {
 /// The commit that a branch points at in the repository.
 pub(crate) fn tip(repo_dir: &Path, branch: &str) -> Option<CommitFacts> {
     let repo = Repository::open(repo_dir).ok()?;
-    let commit = repo.find_reference(&format!("refs/heads/{branch}")).ok()?.peel_to_commit().ok()?;
+    let commit = repo
+        .find_reference(&format!("refs/heads/{branch}"))
+        .ok()?
+        .peel_to_commit()
+        .ok()?;
     Some(facts_of(&commit))
 }
 
@@ -87,9 +91,19 @@ pub(crate) fn write(repo_dir: &Path, id: &str, into: &Path) -> Result<u64, Expor
     match fs::remove_dir_all(into) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(ExportError::Write { path: into.to_owned(), source }),
+        Err(source) => {
+            return Err(ExportError::Write {
+                path: into.to_owned(),
+                source,
+            });
+        }
     }
-    let export = Export { repo: &repo, id, repo_dir, root: into };
+    let export = Export {
+        repo: &repo,
+        id,
+        repo_dir,
+        root: into,
+    };
     export.tree(&tree, Path::new(""), 0)
 }
 
@@ -106,11 +120,15 @@ impl Export<'_> {
             return Err(refused(below, "is nested too deep"));
         }
         let folder = self.root.join(below);
-        fs::create_dir_all(&folder)
-            .map_err(|source| ExportError::Write { path: folder.clone(), source })?;
+        fs::create_dir_all(&folder).map_err(|source| ExportError::Write {
+            path: folder.clone(),
+            source,
+        })?;
         let mut written = 0;
         for entry in tree {
-            let name = entry.name().map_err(|_| refused(below, "has a name that is not UTF-8"))?;
+            let name = entry
+                .name()
+                .map_err(|_| refused(below, "has a name that is not UTF-8"))?;
             let path = below.join(name);
             if !is_plain_name(name) {
                 return Err(refused(&path, "has a name that is not allowed"));
@@ -143,20 +161,29 @@ impl Export<'_> {
                 .open(&target)
                 .and_then(|mut file| file.write_all(blob.content()))
         };
-        done.map_err(|source| ExportError::Write { path: target, source })?;
+        done.map_err(|source| ExportError::Write {
+            path: target,
+            source,
+        })?;
         Ok(1)
     }
 
     fn git(&self, source: git2::Error) -> ExportError {
-        ExportError::Git { commit: self.id.to_owned(), repo: self.repo_dir.to_owned(), source }
+        ExportError::Git {
+            commit: self.id.to_owned(),
+            repo: self.repo_dir.to_owned(),
+            source,
+        }
     }
 }
 
 /// One ordinary path component that is not git's own folder.
 fn is_plain_name(name: &str) -> bool {
     let mut components = Path::new(name).components();
-    matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
-        && !name.contains('/')
+    matches!(
+        (components.next(), components.next()),
+        (Some(Component::Normal(_)), None)
+    ) && !name.contains('/')
         && !name.eq_ignore_ascii_case(".git")
 }
 
@@ -183,5 +210,8 @@ fn link_within(path: &Path, target: &[u8]) -> Result<PathBuf, ExportError> {
 }
 
 fn refused(path: &Path, why: &'static str) -> ExportError {
-    ExportError::Refused { path: path.display().to_string(), why }
+    ExportError::Refused {
+        path: path.display().to_string(),
+        why,
+    }
 }

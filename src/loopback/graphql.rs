@@ -8,7 +8,7 @@ use std::sync::Arc;
 use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::{GraphQLError, JsonMap};
 use apollo_compiler::validation::{DiagnosticList, Valid};
-use apollo_compiler::{ExecutableDocument, Schema, ast, request};
+use apollo_compiler::{Schema, ast, request};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ use super::{files, mutation, object, query};
 pub(crate) const SDL: &str = include_str!("../../schemas/railway.graphql");
 /// The code of every execution error, `Not Authorized` included: classify by message.
 const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+/// What the executor puts before a resolver's own message, and Railway does not.
+const RESOLVER_PREFIX: &str = "resolver error: ";
 
 /// Compiles the schema. Errors: a bug in this program.
 pub(crate) fn schema() -> Result<Valid<Schema>, PlatformError> {
@@ -63,23 +65,33 @@ fn run(
     body: &[u8],
 ) -> Result<Value, Refused> {
     let request: Request = serde_json::from_slice(body).map_err(|error| {
-        bad_request("BAD_REQUEST", &format!("the body is not a GraphQL request: {error}"))
+        bad_request(
+            "BAD_REQUEST",
+            &format!("the body is not a GraphQL request: {error}"),
+        )
     })?;
     let document = ast::Document::parse(request.query, "request.graphql")
         .map_err(|error| diagnostics("GRAPHQL_PARSE_FAILED", &error.errors))?
         .to_executable_validate(schema)
-        .map_err(|errors| diagnostics("GRAPHQL_VALIDATION_FAILED", &errors))?;
+        .map_err(|errors| diagnostics("GRAPHQL_VALIDATION_FAILED", &errors.errors))?;
     let operation = document
         .operations
         .get(request.operation_name.as_deref())
-        .map_err(|error| bad_request("OPERATION_RESOLUTION_FAILURE", &error.message().to_string()))?;
+        .map_err(|error| {
+            bad_request("OPERATION_RESOLUTION_FAILURE", &error.message().to_string())
+        })?;
     let variables = request.variables.unwrap_or_default();
-    let coerced = request::coerce_variable_values(schema, operation, &variables).map_err(|error| {
-        let error = error.to_graphql_error(&document.sources);
-        // Railway answers 200 here.
-        (StatusCode::OK, vec![error_json(&error, "BAD_USER_INPUT")])
-    })?;
-    let root = Root { platform, caller, is_mutation: operation.is_mutation() };
+    let coerced =
+        request::coerce_variable_values(schema, operation, &variables).map_err(|error| {
+            let error = error.to_graphql_error(&document.sources);
+            // Railway answers 200 here.
+            (StatusCode::OK, vec![error_json(&error, "BAD_USER_INPUT")])
+        })?;
+    let root = Root {
+        platform,
+        caller,
+        is_mutation: operation.is_mutation(),
+    };
     let response = Execution::new(schema, &document)
         .operation(operation)
         .coerced_variable_values(&coerced)
@@ -88,26 +100,37 @@ fn run(
         .map_err(|error| bad_request("GRAPHQL_VALIDATION_FAILED", &error.message().to_string()))?;
     let mut answer = json!({ "data": response.data });
     if !response.errors.is_empty() {
-        let errors = response.errors.iter().map(|error| error_json(error, INTERNAL));
+        let errors = response
+            .errors
+            .iter()
+            .map(|error| error_json(error, INTERNAL));
         answer["errors"] = errors.collect();
     }
     Ok(answer)
 }
 
 fn diagnostics(code: &str, list: &DiagnosticList) -> Refused {
-    let errors = list.iter().map(|diagnostic| error_json(&diagnostic.to_json(), code)).collect();
+    let errors = list
+        .iter()
+        .map(|diagnostic| error_json(&diagnostic.to_json(), code))
+        .collect();
     (StatusCode::BAD_REQUEST, errors)
 }
 
 fn bad_request(code: &str, message: &str) -> Refused {
-    let error = json!({ "message": message, "extensions": { "code": code }, "traceId": trace_id() });
+    let error =
+        json!({ "message": message, "extensions": { "code": code }, "traceId": trace_id() });
     (StatusCode::BAD_REQUEST, vec![error])
 }
 
 /// Railway's form of an error; its traceId stands beside `extensions`, not in it.
 fn error_json(error: &GraphQLError, code: &str) -> Value {
+    let message = error
+        .message
+        .strip_prefix(RESOLVER_PREFIX)
+        .unwrap_or(&error.message);
     json!({
-        "message": error.message,
+        "message": message,
         "locations": error.locations,
         "path": error.path,
         "extensions": { "code": code },
@@ -128,15 +151,26 @@ struct Root<'p> {
 
 impl ObjectValue for Root<'_> {
     fn type_name(&self) -> &str {
-        if self.is_mutation { "Mutation" } else { "Query" }
+        if self.is_mutation {
+            "Mutation"
+        } else {
+            "Query"
+        }
     }
 
     fn resolve_field<'a>(
         &'a self,
         info: &'a ResolveInfo<'a>,
     ) -> Result<ResolvedValue<'a>, FieldError> {
-        let caller = self.caller.as_ref().map_err(|message| query::refused(*message))?;
-        let resolver = if self.is_mutation { mutation::field } else { query::field };
+        let caller = self
+            .caller
+            .as_ref()
+            .map_err(|message| query::refused(*message))?;
+        let resolver = if self.is_mutation {
+            mutation::field
+        } else {
+            query::field
+        };
         let value = resolver(self.platform, caller, info.field_name(), info.arguments())?;
         object::resolve(self.platform, value, info)
     }

@@ -80,9 +80,7 @@ fn drain(row: &Deployment, now_ms: u64, timing: Timing) -> Option<Action> {
 
 /// The way from accepted to active when nobody asks for anything.
 fn advance(row: &mut Deployment, now_ms: u64, timing: Timing) -> Option<Action> {
-    let waited = |row: &Deployment, ms| {
-        now_ms >= row.phase_at_ms.saturating_add(timing.scaled(ms))
-    };
+    let waited = |row: &Deployment, ms| now_ms >= row.phase_at_ms.saturating_add(timing.scaled(ms));
     match row.phase {
         Phase::Initializing if waited(row, timing::INITIALIZING_MS) => {
             enter(row, Phase::Building, now_ms);
@@ -129,8 +127,19 @@ pub(crate) fn started(row: &mut Deployment, now_ms: u64) {
 
 /// The deployment cannot go on: its export or its start failed.
 pub(crate) fn failed(row: &mut Deployment, now_ms: u64) {
-    let was_active = matches!(row.phase, Phase::Active | Phase::Restarting | Phase::Stopped | Phase::Crashed);
-    settle(row, if was_active { Phase::Crashed } else { Phase::Failed }, now_ms);
+    let was_active = matches!(
+        row.phase,
+        Phase::Active | Phase::Restarting | Phase::Stopped | Phase::Crashed
+    );
+    settle(
+        row,
+        if was_active {
+            Phase::Crashed
+        } else {
+            Phase::Failed
+        },
+        now_ms,
+    );
 }
 
 /// The process ended. Whoever asked for that gets its report by [`step`]; an end that nobody asked for follows the restart policy.
@@ -156,7 +165,9 @@ fn wants_restart(row: &Deployment, code: ExitCode) -> bool {
     match row.config.restart_policy {
         RestartPolicy::Never => false,
         RestartPolicy::Always => true,
-        RestartPolicy::OnFailure => code != Some(0) && row.restarts < row.config.restart_max_retries,
+        RestartPolicy::OnFailure => {
+            code != Some(0) && row.restarts < row.config.restart_max_retries
+        }
     }
 }
 
@@ -176,7 +187,10 @@ pub(crate) fn ask_stop(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal>
                 Wish::Cancel | Wish::Restart => false,
             };
             if !row.ask.is_some_and(already) {
-                row.ask = Some(Ask { wish: Wish::Stop, at_ms: now_ms });
+                row.ask = Some(Ask {
+                    wish: Wish::Stop,
+                    at_ms: now_ms,
+                });
             }
             Ok(())
         }
@@ -191,18 +205,30 @@ pub(crate) fn ask_stop(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal>
 
 /// `deploymentRemove`: any deployment; one already removed stays so.
 pub(crate) fn ask_remove(row: &mut Deployment, at_ms: u64) {
-    let on_its_way = row.ask.is_some_and(|ask| ask.wish == Wish::Remove && ask.at_ms <= at_ms);
+    let on_its_way = row
+        .ask
+        .is_some_and(|ask| ask.wish == Wish::Remove && ask.at_ms <= at_ms);
     if row.phase != Phase::Removed && !on_its_way {
-        row.ask = Some(Ask { wish: Wish::Remove, at_ms });
+        row.ask = Some(Ask {
+            wish: Wish::Remove,
+            at_ms,
+        });
     }
 }
 
 /// `deploymentCancel`: one that is not active yet. The message for any other is ASSUMED.
 pub(crate) fn ask_cancel(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal> {
     match row.phase {
-        Phase::Initializing | Phase::Building | Phase::Placing | Phase::Created | Phase::Starting => {
+        Phase::Initializing
+        | Phase::Building
+        | Phase::Placing
+        | Phase::Created
+        | Phase::Starting => {
             if row.ask.is_none() {
-                row.ask = Some(Ask { wish: Wish::Cancel, at_ms: now_ms });
+                row.ask = Some(Ask {
+                    wish: Wish::Cancel,
+                    at_ms: now_ms,
+                });
             }
             Ok(())
         }
@@ -214,7 +240,10 @@ pub(crate) fn ask_cancel(row: &mut Deployment, now_ms: u64) -> Result<(), Refusa
 pub(crate) fn ask_restart(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal> {
     match row.phase {
         Phase::Active | Phase::Restarting | Phase::Stopped | Phase::Crashed => {
-            row.ask = Some(Ask { wish: Wish::Restart, at_ms: now_ms });
+            row.ask = Some(Ask {
+                wish: Wish::Restart,
+                at_ms: now_ms,
+            });
             Ok(())
         }
         _ => Err(Refusal("Deployment is not restartable")),

@@ -36,17 +36,25 @@ pub(crate) struct Wanted {
 
 /// The log's wanted lines, oldest first; a log that does not exist yet is empty.
 pub(crate) fn read(path: &Path, row: &Deployment, wanted: &Wanted) -> Vec<Value> {
-    let Ok((text, written_ms)) = tail(path) else { return Vec::new() };
+    let Ok((text, written_ms)) = tail(path) else {
+        return Vec::new();
+    };
     let in_time = wanted.from_ms.is_none_or(|from| written_ms >= from)
         && wanted.to_ms.is_none_or(|to| written_ms <= to);
     if !in_time {
         return Vec::new();
     }
     let filter = wanted.filter.as_deref().unwrap_or_default();
-    let lines: Vec<&str> =
-        text.lines().filter(|line| !line.trim().is_empty() && line.contains(filter)).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && line.contains(filter))
+        .collect();
     let skipped = lines.len().saturating_sub(wanted.limit.min(LARGEST_LIMIT));
-    lines.into_iter().skip(skipped).map(|line| log_line(line, row, written_ms)).collect()
+    lines
+        .into_iter()
+        .skip(skipped)
+        .map(|line| log_line(line, row, written_ms))
+        .collect()
 }
 
 fn tail(path: &Path) -> std::io::Result<(String, u64)> {
@@ -62,15 +70,27 @@ fn tail(path: &Path) -> std::io::Result<(String, u64)> {
         Some((_, rest)) if skipped > 0 => rest.to_owned(),
         _ => text,
     };
-    let written = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok((whole, u64::try_from(written.as_millis()).unwrap_or(u64::MAX)))
+    let written = facts
+        .modified()?
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok((
+        whole,
+        u64::try_from(written.as_millis()).unwrap_or(u64::MAX),
+    ))
 }
 
 /// Railway takes JSON lines apart: `message`, `level`, the rest as attributes.
 fn log_line(line: &str, row: &Deployment, written_ms: u64) -> Value {
     let fields = serde_json::from_str::<serde_json::Map<String, Value>>(line).unwrap_or_default();
-    let message = fields.get("message").and_then(Value::as_str).unwrap_or(line);
-    let severity = fields.get("level").and_then(Value::as_str).unwrap_or("info");
+    let message = fields
+        .get("message")
+        .and_then(Value::as_str)
+        .unwrap_or(line);
+    let severity = fields
+        .get("level")
+        .and_then(Value::as_str)
+        .unwrap_or("info");
     let attributes: Vec<Value> = fields
         .iter()
         .filter(|(key, _)| !matches!(key.as_str(), "message" | "level"))

@@ -55,7 +55,8 @@ pub(crate) fn field(
             redeploy_latest(platform, &row).map(|_| json!(true))
         }
         "environmentTriggersDeploy" => {
-            let row = platform.read(|world| named(&world.state, caller, input(arguments)).cloned())?;
+            let row =
+                platform.read(|world| named(&world.state, caller, input(arguments)).cloned())?;
             let commit = tip_of(&row)?;
             create(platform, &row, &commit, "deploy").map(|_| json!(true))
         }
@@ -65,7 +66,9 @@ pub(crate) fn field(
         "variableUpsert" | "variableCollectionUpsert" | "variableDelete" => {
             variables(platform, caller, name, input(arguments))
         }
-        other => Err(refused(format!("the loopback platform does not model Mutation.{other}"))),
+        other => Err(refused(format!(
+            "the loopback platform does not model Mutation.{other}"
+        ))),
     }
 }
 
@@ -86,7 +89,10 @@ fn ask_deployment(
     let id = required(arguments, "id")?;
     change(platform, |world| {
         find(&world.state, caller, id)?;
-        let row = world.state.deployment_mut(id).ok_or_else(|| refused(PROBLEM))?;
+        let row = world
+            .state
+            .deployment_mut(id)
+            .ok_or_else(|| refused(PROBLEM))?;
         ask(row, now_ms()).map_err(|Refusal(message)| refused(message))?;
         Ok(json!(true))
     })?
@@ -108,7 +114,10 @@ fn deploy(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<S
         let latest = world.state.latest(&row.environment_id, &row.service_id);
         Ok::<_, FieldError>((row.clone(), latest.map(commit_of)))
     })?;
-    let wants_tip = arguments.get("latestCommit").and_then(JsonValue::as_bool).unwrap_or(false);
+    let wants_tip = arguments
+        .get("latestCommit")
+        .and_then(JsonValue::as_bool)
+        .unwrap_or(false);
     let commit = match (text(arguments, "commitSha"), latest) {
         (Some(sha), _) => {
             export::find(&row.repo_dir, sha).ok_or_else(|| refused(COMMIT_NOT_FOUND))?
@@ -142,16 +151,28 @@ fn again(
     let (row, commit) = platform.read(|world| {
         let old = find(&world.state, caller, id)?;
         let row = world.state.instance(&old.environment_id, &old.service_id);
-        Ok::<_, FieldError>((row.cloned().ok_or_else(|| refused(PROBLEM))?, commit_of(old)))
+        Ok::<_, FieldError>((
+            row.cloned().ok_or_else(|| refused(PROBLEM))?,
+            commit_of(old),
+        ))
     })?;
     create(platform, &row, &commit, reason)
 }
 
 /// Deploys the latest deployment's commit once more; `None` where there never was one.
-fn redeploy_latest(platform: &Platform, row: &ServiceInstance) -> Result<Option<String>, FieldError> {
-    let latest = platform
-        .read(|world| world.state.latest(&row.environment_id, &row.service_id).map(commit_of));
-    latest.map(|commit| create(platform, row, &commit, "redeploy")).transpose()
+fn redeploy_latest(
+    platform: &Platform,
+    row: &ServiceInstance,
+) -> Result<Option<String>, FieldError> {
+    let latest = platform.read(|world| {
+        world
+            .state
+            .latest(&row.environment_id, &row.service_id)
+            .map(commit_of)
+    });
+    latest
+        .map(|commit| create(platform, row, &commit, "redeploy"))
+        .transpose()
 }
 
 fn create(
@@ -179,7 +200,10 @@ fn update_settings(
     let environment_id = text(arguments, "environmentId");
     let input = input(arguments);
     change(platform, |world| {
-        let known = world.state.instance(&caller.environment_id, service_id).is_some();
+        let known = world
+            .state
+            .instance(&caller.environment_id, service_id)
+            .is_some();
         if !known || !environment_id.is_none_or(|id| caller.may(id)) {
             return Err(refused(NOT_AUTHORIZED));
         }
@@ -201,7 +225,10 @@ fn auto_deploy(
     arguments: &JsonMap,
 ) -> Result<Value, FieldError> {
     let input = input(arguments);
-    let enabled = input.get("enabled").and_then(JsonValue::as_bool).unwrap_or_default();
+    let enabled = input
+        .get("enabled")
+        .and_then(JsonValue::as_bool)
+        .unwrap_or_default();
     change_instance(platform, caller, input, |row| row.auto_deploy = enabled)?;
     Ok(json!({ "enabled": enabled }))
 }
@@ -229,28 +256,40 @@ fn variables(
     mutation: &str,
     input: &JsonMap,
 ) -> Result<Value, FieldError> {
+    let written = collection(input)?;
     let row = change_instance(platform, caller, input, |row| match mutation {
         "variableUpsert" => {
             let (name, value) = (text(input, "name"), text(input, "value"));
-            row.variables.extend(name.zip(value).map(|(n, v)| (n.to_owned(), v.to_owned())));
+            row.variables
+                .extend(name.zip(value).map(|(n, v)| (n.to_owned(), v.to_owned())));
         }
         "variableDelete" => {
-            row.variables.remove(text(input, "name").unwrap_or_default());
+            row.variables
+                .remove(text(input, "name").unwrap_or_default());
         }
         _ => {
             if flag(input, "replace") {
                 row.variables.clear();
             }
-            let written = input.get("variables").and_then(JsonValue::as_object);
-            row.variables.extend(written.into_iter().flatten().filter_map(|(name, value)| {
-                Some((name.as_str().to_owned(), value.as_str()?.to_owned()))
-            }));
+            row.variables.extend(written);
         }
     })?;
     if !flag(input, "skipDeploys") {
         redeploy_latest(platform, &row)?;
     }
     Ok(json!(true))
+}
+
+/// The `variables` of a collection; a value that is not a string would have to be guessed at.
+fn collection(input: &JsonMap) -> Result<Vec<(String, String)>, FieldError> {
+    let written = input.get("variables").and_then(JsonValue::as_object);
+    let pairs = written.into_iter().flatten().map(|(name, value)| {
+        let value = value
+            .as_str()
+            .ok_or_else(|| refused("Error in variables - Invalid input"))?;
+        Ok((name.as_str().to_owned(), value.to_owned()))
+    });
+    pairs.collect()
 }
 
 /// Changes the named service instance and returns it as it is afterwards.
@@ -261,7 +300,9 @@ fn change_instance(
     edit: impl FnOnce(&mut ServiceInstance),
 ) -> Result<ServiceInstance, FieldError> {
     if text(input, "serviceId").is_none() {
-        return Err(refused("the loopback platform does not model shared variables"));
+        return Err(refused(
+            "the loopback platform does not model shared variables",
+        ));
     }
     change(platform, |world| {
         let found = named(&world.state, caller, input)?;
@@ -277,11 +318,17 @@ fn change_instance(
 }
 
 fn flag(input: &JsonMap, name: &str) -> bool {
-    input.get(name).and_then(JsonValue::as_bool).unwrap_or(false)
+    input
+        .get(name)
+        .and_then(JsonValue::as_bool)
+        .unwrap_or(false)
 }
 
 /// The `input` argument; the schema requires it, so an absent one only ever reads as empty.
 fn input(arguments: &JsonMap) -> &JsonMap {
     static EMPTY: std::sync::LazyLock<JsonMap> = std::sync::LazyLock::new(JsonMap::new);
-    arguments.get("input").and_then(JsonValue::as_object).unwrap_or(&EMPTY)
+    arguments
+        .get("input")
+        .and_then(JsonValue::as_object)
+        .unwrap_or(&EMPTY)
 }

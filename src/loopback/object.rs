@@ -36,13 +36,16 @@ impl ObjectValue for Object {
         &'a self,
         info: &'a ResolveInfo<'a>,
     ) -> Result<ResolvedValue<'a>, FieldError> {
-        let value = self.fields.get(info.field_name()).ok_or_else(|| FieldError {
-            message: format!(
-                "the loopback platform does not model {}.{}",
-                self.type_name,
-                info.field_name()
-            ),
-        })?;
+        let value = self
+            .fields
+            .get(info.field_name())
+            .ok_or_else(|| FieldError {
+                message: format!(
+                    "the loopback platform does not model {}.{}",
+                    self.type_name,
+                    info.field_name()
+                ),
+            })?;
         resolve(&self.platform, value.clone(), info)
     }
 }
@@ -63,8 +66,10 @@ pub(crate) fn resolve<'a>(
             object(platform, type_name, connection)
         }
         Value::Array(items) => {
-            let objects: Result<Vec<_>, FieldError> =
-                items.into_iter().map(|item| object(platform, type_name, item)).collect();
+            let objects: Result<Vec<_>, FieldError> = items
+                .into_iter()
+                .map(|item| object(platform, type_name, item))
+                .collect();
             Ok(ResolvedValue::list(objects?))
         }
         one => object(platform, type_name, one),
@@ -91,9 +96,9 @@ fn object<'a>(
 fn follow(platform: &Platform, value: Value) -> Value {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     match (text(LINK), text("id")) {
-        (Some(type_name), Some(id)) => {
-            platform.read(|world| view::linked(world, type_name, id)).unwrap_or(Value::Null)
-        }
+        (Some(type_name), Some(id)) => platform
+            .read(|world| view::linked(world, type_name, id))
+            .unwrap_or(Value::Null),
         _ => value,
     }
 }

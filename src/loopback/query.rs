@@ -23,7 +23,9 @@ pub(crate) const DEPLOYMENT_NOT_FOUND: &str = "Deployment not found";
 
 /// An error with one of Railway's messages.
 pub(crate) fn refused(message: impl Into<String>) -> FieldError {
-    FieldError { message: message.into() }
+    FieldError {
+        message: message.into(),
+    }
 }
 
 /// A string argument or input field, absent or null = `None`.
@@ -49,15 +51,16 @@ pub(crate) fn field(
         "environments" => environments(caller, arguments),
         "project" => project(platform, caller, arguments),
         "service" => service(platform, caller, arguments),
-        "serviceInstance" => {
-            instance(platform, caller, arguments, view::service_instance)
-        }
-        "serviceInstanceAutoDeployStatus" => instance(platform, caller, arguments, |_, row| {
-            json!({ "enabled": row.auto_deploy, "canEnable": true, "reason": null })
+        "serviceInstance" => instance(platform, caller, arguments, view::service_instance),
+        "serviceInstanceAutoDeployStatus" => instance(
+            platform,
+            caller,
+            arguments,
+            |_, row| json!({ "enabled": row.auto_deploy, "canEnable": true, "reason": null }),
+        ),
+        "deploymentTriggers" => instance(platform, caller, arguments, |_, row| {
+            Value::Array(view::triggers(row))
         }),
-        "deploymentTriggers" => {
-            instance(platform, caller, arguments, |_, row| Value::Array(view::triggers(row)))
-        }
         "deployment" => {
             let id = required(arguments, "id")?;
             platform.read(|world| find(&world.state, caller, id).map(view::deployment))
@@ -65,10 +68,14 @@ pub(crate) fn field(
         "deployments" => deployments(platform, caller, arguments),
         "variables" => variables(platform, caller, arguments),
         "deploymentLogs" => read_log(platform, caller, arguments, |id| platform.log_path(id)),
-        "buildLogs" => read_log(platform, caller, arguments, |id| platform.build_log_path(id)),
+        "buildLogs" => read_log(platform, caller, arguments, |id| {
+            platform.build_log_path(id)
+        }),
         // A project token is no account, and staged changes do not exist here.
         "me" | "apiToken" => Err(refused(NOT_AUTHORIZED)),
-        other => Err(refused(format!("the loopback platform does not model Query.{other}"))),
+        other => Err(refused(format!(
+            "the loopback platform does not model Query.{other}"
+        ))),
     }
 }
 
@@ -78,8 +85,14 @@ pub(crate) fn find<'a>(
     caller: &Caller,
     id: &str,
 ) -> Result<&'a Deployment, FieldError> {
-    let row = state.deployment(id).ok_or_else(|| refused(DEPLOYMENT_NOT_FOUND))?;
-    if caller.may(&row.environment_id) { Ok(row) } else { Err(refused(NOT_AUTHORIZED)) }
+    let row = state
+        .deployment(id)
+        .ok_or_else(|| refused(DEPLOYMENT_NOT_FOUND))?;
+    if caller.may(&row.environment_id) {
+        Ok(row)
+    } else {
+        Err(refused(NOT_AUTHORIZED))
+    }
 }
 
 /// The service instance named by `environmentId` and `serviceId`, if the caller may touch it.
@@ -104,7 +117,8 @@ fn own(
     platform.read(|world| {
         let mut rows = world.state.instances.iter();
         let row = rows.find(|row| caller.may(&row.environment_id));
-        row.map(|row| show(&world.state, row)).ok_or_else(|| refused(NOT_AUTHORIZED))
+        row.map(|row| show(&world.state, row))
+            .ok_or_else(|| refused(NOT_AUTHORIZED))
     })
 }
 
@@ -159,7 +173,11 @@ fn service(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<
     let id = required(arguments, "id")?;
     platform.read(|world| {
         let known = world.state.instance(&caller.environment_id, id).is_some();
-        let service = if known { view::service(&world.state, id) } else { None };
+        let service = if known {
+            view::service(&world.state, id)
+        } else {
+            None
+        };
         service.ok_or_else(|| refused(NOT_AUTHORIZED))
     })
 }
@@ -170,19 +188,25 @@ fn deployments(
     arguments: &JsonMap,
 ) -> Result<Value, FieldError> {
     let empty = JsonMap::new();
-    let input = arguments.get("input").and_then(JsonValue::as_object).unwrap_or(&empty);
+    let input = arguments
+        .get("input")
+        .and_then(JsonValue::as_object)
+        .unwrap_or(&empty);
     let environment_fits = text(input, "environmentId").is_none_or(|id| caller.may(id));
     let project_fits = text(input, "projectId").is_none_or(|id| id == caller.project_id);
     let service_id = text(input, "serviceId");
-    let status = input.get("status").and_then(JsonValue::as_object).unwrap_or(&empty);
+    let status = input
+        .get("status")
+        .and_then(JsonValue::as_object)
+        .unwrap_or(&empty);
     let listed = |name: &str| -> Option<Vec<&str>> {
         let values = status.get(name)?.as_array()?;
         Some(values.iter().filter_map(JsonValue::as_str).collect())
     };
     let (wanted, unwanted) = (listed("in"), listed("notIn"));
     platform.read(|world| {
-        let service_known = service_id
-            .is_none_or(|id| world.state.instance(&caller.environment_id, id).is_some());
+        let service_known =
+            service_id.is_none_or(|id| world.state.instance(&caller.environment_id, id).is_some());
         if !environment_fits || !project_fits || !service_known {
             return Err(refused(NOT_AUTHORIZED));
         }
@@ -208,7 +232,11 @@ fn variables(
 ) -> Result<Value, FieldError> {
     if text(arguments, "serviceId").is_none() {
         let environment_fits = caller.may(required(arguments, "environmentId")?);
-        return if environment_fits { Ok(json!({})) } else { Err(refused(NOT_AUTHORIZED)) };
+        return if environment_fits {
+            Ok(json!({}))
+        } else {
+            Err(refused(NOT_AUTHORIZED))
+        };
     }
     instance(platform, caller, arguments, |_, row| {
         let mut variables = row.variables.clone();
@@ -242,8 +270,11 @@ fn read_log(
 }
 
 fn time(arguments: &JsonMap, name: &str) -> Result<Option<u64>, FieldError> {
-    let Some(written) = text(arguments, name) else { return Ok(None) };
-    let at: Timestamp =
-        written.parse().map_err(|_| refused(format!("Error in {name} - Invalid input")))?;
+    let Some(written) = text(arguments, name) else {
+        return Ok(None);
+    };
+    let at: Timestamp = written
+        .parse()
+        .map_err(|_| refused(format!("Error in {name} - Invalid input")))?;
     Ok(Some(u64::try_from(at.as_millisecond()).unwrap_or_default()))
 }

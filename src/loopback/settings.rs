@@ -51,16 +51,24 @@ fn number(name: &str, value: &JsonValue, default: u32, largest: u32) -> Result<u
         return Ok(default);
     }
     let number = value.as_i64().and_then(|number| u32::try_from(number).ok());
-    number.filter(|number| *number <= largest).ok_or_else(|| invalid(name))
+    number
+        .filter(|number| *number <= largest)
+        .ok_or_else(|| invalid(name))
 }
 
 fn words(value: &JsonValue) -> Result<Vec<String>, FieldError> {
     let line = value.as_str().unwrap_or_default();
     if line.contains(|c| SHELL_CHARACTERS.contains(c)) {
-        return Err(refused("the loopback platform runs startCommand without a shell"));
+        return Err(refused(
+            "the loopback platform runs startCommand without a shell",
+        ));
     }
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    if words.is_empty() { Err(invalid("startCommand")) } else { Ok(words) }
+    if words.is_empty() {
+        Err(invalid("startCommand"))
+    } else {
+        Ok(words)
+    }
 }
 
 fn invalid(name: &str) -> FieldError {

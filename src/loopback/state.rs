@@ -31,15 +31,24 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { schema_version: SCHEMA_VERSION, instances: Vec::new(), deployments: Vec::new() }
+        Self {
+            schema_version: SCHEMA_VERSION,
+            instances: Vec::new(),
+            deployments: Vec::new(),
+        }
     }
 }
 
 impl State {
     /// Reads `state.json`, or starts afresh where there is none. Errors: unreadable, or not this version's format.
     pub(crate) fn load(path: &Path) -> Result<Self, PlatformError> {
-        let Some(bytes) = files::read_if_present(path)? else { return Ok(Self::default()) };
-        let malformed = |detail: String| PlatformError::Malformed { path: path.to_owned(), detail };
+        let Some(bytes) = files::read_if_present(path)? else {
+            return Ok(Self::default());
+        };
+        let malformed = |detail: String| PlatformError::Malformed {
+            path: path.to_owned(),
+            detail,
+        };
         let state: Self =
             serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         if state.schema_version != SCHEMA_VERSION {
@@ -94,7 +103,10 @@ impl State {
 
     /// The newest deployment of a service instance, whatever became of it.
     pub(crate) fn latest(&self, environment_id: &str, service_id: &str) -> Option<&Deployment> {
-        self.deployments.iter().rev().find(|row| row.belongs_to(environment_id, service_id))
+        self.deployments
+            .iter()
+            .rev()
+            .find(|row| row.belongs_to(environment_id, service_id))
     }
 
     /// Forgets the oldest ended deployments beyond [`KEPT_DEPLOYMENTS`] of one service instance; returns their ids.
@@ -135,7 +147,9 @@ impl RestartPolicy {
 
     /// The enum value back from GraphQL.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Always, Self::Never, Self::OnFailure].into_iter().find(|one| one.as_str() == text)
+        [Self::Always, Self::Never, Self::OnFailure]
+            .into_iter()
+            .find(|one| one.as_str() == text)
     }
 }
 

@@ -18,7 +18,7 @@ use super::export::{self, CommitFacts};
 use super::faults::Faults;
 use super::files;
 use super::lifecycle::{self, Action};
-use super::state::{Deployment, Phase, ServiceInstance, State};
+use super::state::{Deployment, Phase, Running, ServiceInstance, State};
 use super::timing::Timing;
 
 /// Most steps that one deployment takes in one look: more phases than a life has.
@@ -54,7 +54,6 @@ pub(crate) struct World {
 #[derive(Debug)]
 pub(crate) struct Platform {
     pub(crate) dir: PathBuf,
-    pub(crate) boot_id: String,
     pub(crate) admin: AdminToken,
     pub(crate) time_scale: f64,
     pub(crate) trader_bin: PathBuf,
@@ -73,11 +72,13 @@ impl Platform {
         let state = State::load(&dir.join("state.json"))?;
         Ok(Arc::new(Self {
             admin: AdminToken::load_or_create(&dir)?,
-            boot_id: child::boot_id()?,
             time_scale: options.time_scale,
             trader_bin: options.trader_bin.clone(),
             timing,
-            world: Mutex::new(World { state, ..World::default() }),
+            world: Mutex::new(World {
+                state,
+                ..World::default()
+            }),
             dir,
         }))
     }
@@ -89,7 +90,10 @@ impl Platform {
 
     /// Changes the world and writes it down before anyone can see an answer. Errors: the state could not be written; the change
     /// stands in memory all the same, so that a stop works on a full disk.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> Result<T, PlatformError> {
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut World) -> T,
+    ) -> Result<T, PlatformError> {
         let mut world = self.lock();
         let before = world.state.clone();
         let answer = change(&mut world);
@@ -152,7 +156,9 @@ impl Platform {
     fn look_at(self: &Arc<Self>, world: &mut World, id: &str, now_ms: u64) {
         self.observe(world, id, now_ms);
         for _ in 0..MOST_STEPS {
-            let Some(row) = world.state.deployment_mut(id) else { return };
+            let Some(row) = world.state.deployment_mut(id) else {
+                return;
+            };
             let before = row.phase;
             let action = lifecycle::step(row, now_ms, self.timing);
             let after = row.phase;
@@ -172,12 +178,17 @@ impl Platform {
     }
 
     fn observe(&self, world: &mut World, id: &str, now_ms: u64) {
-        let World { state, children, .. } = world;
-        let Some(row) = state.deployment_mut(id) else { return };
+        let World {
+            state, children, ..
+        } = world;
+        let Some(row) = state.deployment_mut(id) else {
+            return;
+        };
         let Some(running) = &row.process else { return };
-        if let Seen::Gone(code) = child::look(children.get_mut(id), running, &self.boot_id) {
+        if let Seen::Gone(code) = child::look(children.get_mut(id), running) {
             children.remove(id);
-            let status = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
+            let status =
+                code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
             self.append_log(id, &format!("Container ended {status}"));
             lifecycle::exited(row, code, now_ms);
         }
@@ -188,15 +199,15 @@ impl Platform {
             Action::Export => self.start_export(world, id),
             Action::Start => self.start(world, id, now_ms),
             Action::Terminate => {
-                if let Some(running) = process_of(world, id) {
-                    child::terminate(running, &self.boot_id);
+                if let Some((child, running)) = process_of(world, id) {
+                    child::terminate(child, running);
                     running.terminated_at_ms = Some(now_ms);
                     self.append_log(id, "Stopping Container");
                 }
             }
             Action::Kill => {
-                if let Some(running) = process_of(world, id) {
-                    child::kill(running, &self.boot_id);
+                if let Some((child, running)) = process_of(world, id) {
+                    child::kill(child, running);
                     running.killed = true;
                     self.append_log(id, "Killing Container: draining time is over");
                 }
@@ -206,7 +217,9 @@ impl Platform {
 
     /// Exports the commit on a thread of its own and notes the result.
     fn start_export(self: &Arc<Self>, world: &mut World, id: &str) {
-        let Some(row) = world.state.deployment(id) else { return };
+        let Some(row) = world.state.deployment(id) else {
+            return;
+        };
         let Some(instance) = world.state.instance(&row.environment_id, &row.service_id) else {
             return;
         };
@@ -243,14 +256,21 @@ impl Platform {
 
     /// Starts the deployment's process, or makes the old ones go first where the service says so.
     fn start(&self, world: &mut World, id: &str, now_ms: u64) {
-        let Some(row) = world.state.deployment(id) else { return };
-        if row.config.old_goes_first && row.phase == Phase::Created && evict_older(world, id, now_ms) {
+        let Some(row) = world.state.deployment(id) else {
+            return;
+        };
+        if row.config.old_goes_first
+            && row.phase == Phase::Created
+            && evict_older(world, id, now_ms)
+        {
             return;
         }
         let started = self
             .prepare(world, id)
-            .and_then(|launch| child::start(&launch, &self.boot_id));
-        let Some(row) = world.state.deployment_mut(id) else { return };
+            .and_then(|launch| child::start(&launch));
+        let Some(row) = world.state.deployment_mut(id) else {
+            return;
+        };
         match started {
             Ok((child, running)) => {
                 row.process = Some(running);
@@ -267,8 +287,16 @@ impl Platform {
 
     /// Gathers what a process is started with: port, volume, variables.
     fn prepare(&self, world: &mut World, id: &str) -> Result<Launch, String> {
-        let taken: HashSet<u16> = world.state.deployments.iter().filter_map(|row| row.port).collect();
-        let row = world.state.deployment_mut(id).ok_or("the deployment is gone")?;
+        let taken: HashSet<u16> = world
+            .state
+            .deployments
+            .iter()
+            .filter_map(|row| row.port)
+            .collect();
+        let row = world
+            .state
+            .deployment_mut(id)
+            .ok_or("the deployment is gone")?;
         let port = match row.port {
             Some(port) => port,
             None => free_port(&taken)?,
@@ -291,8 +319,12 @@ impl Platform {
 
     /// A newly active deployment supersedes the older ones: their teardown begins after its overlap time.
     fn became_active(&self, world: &mut World, id: &str, now_ms: u64) {
-        let Some(new) = world.state.deployment(id).cloned() else { return };
-        let overlap_ms = self.timing.scaled(u64::from(new.config.overlap_secs) * 1_000);
+        let Some(new) = world.state.deployment(id).cloned() else {
+            return;
+        };
+        let overlap_ms = self
+            .timing
+            .scaled(u64::from(new.config.overlap_secs) * 1_000);
         for old in older_live(&mut world.state, &new) {
             lifecycle::ask_remove(old, now_ms.saturating_add(overlap_ms));
         }
@@ -303,7 +335,13 @@ impl Platform {
                 message: new.commit_message.clone(),
                 author: new.commit_author.clone(),
             };
-            if let Err(error) = self.create(world, &new.environment_id, &new.service_id, &commit, "deploy") {
+            if let Err(error) = self.create(
+                world,
+                &new.environment_id,
+                &new.service_id,
+                &commit,
+                "deploy",
+            ) {
                 self.note(&format!("{error}"));
             }
         }
@@ -398,15 +436,29 @@ fn append(path: &Path, line: &str) {
     }
 }
 
-fn process_of<'a>(world: &'a mut World, id: &str) -> Option<&'a mut super::state::Running> {
-    world.state.deployment_mut(id)?.process.as_mut()
+fn process_of<'a>(
+    world: &'a mut World,
+    id: &str,
+) -> Option<(Option<&'a mut Child>, &'a mut Running)> {
+    let running = world.state.deployment_mut(id)?.process.as_mut()?;
+    Some((world.children.get_mut(id), running))
 }
 
 /// The live deployments of the same service that are older than `new`.
-fn older_live<'a>(state: &'a mut State, new: &Deployment) -> impl Iterator<Item = &'a mut Deployment> {
-    let (id, environment_id, service_id) =
-        (new.id.clone(), new.environment_id.clone(), new.service_id.clone());
-    let older = state.deployments.iter().position(|row| row.id == id).unwrap_or_default();
+fn older_live<'a>(
+    state: &'a mut State,
+    new: &Deployment,
+) -> impl Iterator<Item = &'a mut Deployment> {
+    let (id, environment_id, service_id) = (
+        new.id.clone(),
+        new.environment_id.clone(),
+        new.service_id.clone(),
+    );
+    let older = state
+        .deployments
+        .iter()
+        .position(|row| row.id == id)
+        .unwrap_or_default();
     state
         .deployments
         .iter_mut()
@@ -417,7 +469,9 @@ fn older_live<'a>(state: &'a mut State, new: &Deployment) -> impl Iterator<Item 
 
 /// Asks older deployments that still have a process to go; true while one has.
 fn evict_older(world: &mut World, id: &str, now_ms: u64) -> bool {
-    let Some(new) = world.state.deployment(id).cloned() else { return false };
+    let Some(new) = world.state.deployment(id).cloned() else {
+        return false;
+    };
     let mut waiting = false;
     for old in older_live(&mut world.state, &new).filter(|row| row.process.is_some()) {
         lifecycle::ask_remove(old, now_ms);
@@ -486,6 +540,8 @@ pub(crate) fn provided_variables(instance: &ServiceInstance) -> [(String, String
 
 /// The wall clock (Unix milliseconds): the platform's records have to make sense to whoever reads them later.
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -57,7 +57,9 @@ impl Timing {
     pub(crate) fn try_new(scale: f64) -> Option<Self> {
         (SCALE_BOUNDS.0..=SCALE_BOUNDS.1)
             .contains(&scale)
-            .then(|| Self { scale_ppm: (scale * PPM).round() as u64 })
+            .then(|| Self {
+                scale_ppm: (scale * PPM).round() as u64,
+            })
     }
 
     /// One of the delays above, scaled. Units: milliseconds in and out.
@@ -73,7 +75,8 @@ impl Timing {
 
     /// How often the supervisor looks at its processes.
     pub(crate) fn look_ms(self) -> u64 {
-        self.scaled(LOOK_MS).clamp(LOOK_BOUNDS_MS.0, LOOK_BOUNDS_MS.1)
+        self.scaled(LOOK_MS)
+            .clamp(LOOK_BOUNDS_MS.0, LOOK_BOUNDS_MS.1)
     }
 }
 
@@ -83,7 +86,11 @@ mod tests {
 
     #[test]
     fn the_measured_sums_hold() {
-        assert_eq!(INITIALIZING_MS + BUILDING_MS, 1_600, "DEPLOYING first seen at +1.6 s");
+        assert_eq!(
+            INITIALIZING_MS + BUILDING_MS,
+            1_600,
+            "DEPLOYING first seen at +1.6 s"
+        );
         let started = INITIALIZING_MS + BUILDING_MS + PLACING_MS + CREATED_MS;
         assert_eq!(started, 4_300, "RUNNING seen at +4.3 s");
         assert_eq!(started + ACTIVATING_MS, 9_800, "SUCCESS seen at +9.8 s");

@@ -21,9 +21,11 @@ pub(crate) fn linked(world: &World, type_name: &str, id: &str) -> Option<Value> 
         "Environment" => environment(state, id),
         "Project" => project(state, id),
         "Service" => service(state, id),
-        "ServiceInstance" => {
-            state.instances.iter().find(|row| row.id == id).map(|row| service_instance(state, row))
-        }
+        "ServiceInstance" => state
+            .instances
+            .iter()
+            .find(|row| row.id == id)
+            .map(|row| service_instance(state, row)),
         _ => None,
     }
 }
@@ -156,11 +158,16 @@ pub(crate) fn service(state: &State, id: &str) -> Option<Value> {
 
 /// `Environment`.
 pub(crate) fn environment(state: &State, id: &str) -> Option<Value> {
-    let rows: Vec<&ServiceInstance> =
-        state.instances.iter().filter(|row| row.environment_id == id).collect();
+    let rows: Vec<&ServiceInstance> = state
+        .instances
+        .iter()
+        .filter(|row| row.environment_id == id)
+        .collect();
     let first = rows.first()?;
-    let instances: Vec<Value> =
-        rows.iter().map(|row| link("ServiceInstance", &row.id)).collect();
+    let instances: Vec<Value> = rows
+        .iter()
+        .map(|row| link("ServiceInstance", &row.id))
+        .collect();
     let volumes: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -253,6 +260,8 @@ fn command_line(words: &[String]) -> String {
 
 /// RFC 3339 UTC with milliseconds.
 pub(crate) fn rfc3339(ms: u64) -> String {
-    let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let at = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
     at.map(|at| format!("{at:.3}")).unwrap_or_default()
 }

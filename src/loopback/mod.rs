@@ -1,0 +1,49 @@
+//! The loopback platform: Railway's GraphQL on 127.0.0.1, with real child processes behind it.
+//!
+//! So that a bare machine can deploy, verify and kill with the very code that meets Railway. It says what Railway says and when
+//! Railway says it, lies included (an immediate read after a stop, a process that runs before SUCCESS), and misbehaves on command.
+//! `deploy`, `kill` and `verify` must not name this module: they know an endpoint and a token. It never talks to Railway, to the
+//! network, or to the operator's environment.
+//!
+//! Order of reading: [`ensure()`] starts it, `server` answers, `graphql` → `query` / `mutation` → `object` / `view` / `page`,
+//! `supervisor` does what `lifecycle` decides, with `child`, `export`, `state`; `provision`, `faults`, `ground_truth` beside.
+//! Facts: the pruned SDL in `schemas/railway.graphql` and the measured table named in `timing`.
+
+mod access;
+mod child;
+mod command;
+mod endpoint;
+mod ensure;
+mod error;
+mod export;
+mod faults;
+mod files;
+mod graphql;
+mod ground_truth;
+mod lifecycle;
+mod local_http;
+mod logs;
+mod mutation;
+mod object;
+mod page;
+mod provision;
+mod query;
+mod server;
+mod settings;
+mod state;
+mod supervisor;
+mod timing;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::{PlatformArgs, run};
+pub use endpoint::Endpoint;
+pub use ensure::{ensure, provision, running};
+pub use error::PlatformError;
+pub use faults::{Faults, LONGEST_HANG_MS};
+pub use provision::{Provisioned, ServiceSpec};
+pub use server::{IDLE_EXIT, serve};
+pub use supervisor::PlatformOptions;
+pub use timing::SCALE_BOUNDS;

@@ -1,0 +1,418 @@
+//! The HTTP side: listens on 127.0.0.1, refuses everyone who is not on this machine's own address, ends when it is idle.
+//!
+//! Must not decide anything about deployments. Facts about Railway's edge (User-Agent, rate header, 404 body): see `graphql` and
+//! the field report named in `timing`.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apollo_compiler::Schema;
+use apollo_compiler::validation::Valid;
+use axum::body::Bytes;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::access::Caller;
+use super::endpoint::{self, Endpoint};
+use super::error::PlatformError;
+use super::faults::{Faults, LONGEST_HANG_MS};
+use super::graphql;
+use super::ground_truth;
+use super::lifecycle;
+use super::provision::{self, ServiceSpec};
+use super::state::{Deployment, Phase};
+use super::supervisor::{Platform, PlatformOptions, now_ms};
+
+/// The server ends this long after its last live deployment (real time, not scaled): long enough for a person to deploy again,
+/// short enough not to stay on a machine for ever.
+pub const IDLE_EXIT: Duration = Duration::from_secs(600);
+/// How often it looks whether it is idle.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
+/// Open requests get this long to end when the server ends.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// On `platform stop`, processes get their draining time and this long to be seen gone.
+const WIND_DOWN_MARGIN: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const WIND_DOWN_LOOK: Duration = Duration::from_millis(20);
+/// What Railway sends with every answer (measured on a trial plan; not enforced here).
+const RATE_LIMIT_POLICY: &str = "\"default\";q=1000;w=3600";
+
+/// What the handlers share.
+#[derive(Debug)]
+struct App {
+    platform: Arc<Platform>,
+    schema: Valid<Schema>,
+    ending: watch::Sender<bool>,
+}
+
+/// A platform that answers.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) platform: Arc<Platform>,
+    ending: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+    supervisor: JoinHandle<()>,
+    idle: JoinHandle<()>,
+    /// Held for life: one platform per state directory.
+    _lock: File,
+}
+
+/// Opens the platform, listens, writes `platform.json`. Errors: another platform serves this state directory, port taken, files
+/// unusable. Port 0 = the port of the last time if it is free, so that a kill file stays right over a restart; else any.
+pub(crate) async fn start(options: &PlatformOptions, port: u16) -> Result<Served, PlatformError> {
+    let lock = endpoint::lock_for_serving(&options.state_dir)?;
+    let platform = Platform::open(options)?;
+    let listener = listen(&options.state_dir, port).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| PlatformError::Listen { port, source })?;
+    let (ending, mut ended) = watch::channel(false);
+    let app = Arc::new(App {
+        platform: Arc::clone(&platform),
+        schema: graphql::schema()?,
+        ending: ending.clone(),
+    });
+    let endpoint = Endpoint::of_this_process(address.port(), now_ms());
+    endpoint.write(&options.state_dir)?;
+    // What an earlier platform left is looked at before the first request can be answered.
+    platform.look_at_all();
+    let supervisor = tokio::spawn(Arc::clone(&platform).supervise());
+    let idle = tokio::spawn(end_when_idle(Arc::clone(&platform), ending.clone()));
+    let until = async move {
+        drop(ended.wait_for(|ending| *ending).await);
+    };
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router(app))
+            .with_graceful_shutdown(until)
+            .await
+    });
+    Ok(Served {
+        endpoint,
+        platform,
+        ending,
+        server,
+        supervisor,
+        idle,
+        _lock: lock,
+    })
+}
+
+impl Served {
+    /// Runs until the platform is idle or told to stop.
+    pub(crate) async fn run(self) {
+        let mut ended = self.ending.subscribe();
+        drop(ended.wait_for(|ending| *ending).await);
+        self.end().await;
+    }
+
+    /// Ends the server and leaves its processes alone.
+    pub(crate) async fn end(self) {
+        self.ending.send_replace(true);
+        let stop_server = self.server.abort_handle();
+        if tokio::time::timeout(GOODBYE, self.server).await.is_err() {
+            stop_server.abort();
+        }
+        self.supervisor.abort();
+        self.idle.abort();
+    }
+}
+
+/// Serves until idle or stopped. Errors as [`start`].
+pub async fn serve(options: &PlatformOptions, port: u16) -> Result<(), PlatformError> {
+    start(options, port).await?.run().await;
+    Ok(())
+}
+
+async fn listen(state_dir: &std::path::Path, port: u16) -> Result<TcpListener, PlatformError> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    if port == 0
+        && let Some(last) = Endpoint::read(state_dir)?.and_then(|endpoint| endpoint.port())
+        && let Ok(listener) = bind(last).await
+    {
+        return Ok(listener);
+    }
+    bind(port)
+        .await
+        .map_err(|source| PlatformError::Listen { port, source })
+}
+
+async fn end_when_idle(platform: Arc<Platform>, ending: watch::Sender<bool>) {
+    let mut busy_at = Instant::now();
+    while busy_at.elapsed() < IDLE_EXIT {
+        tokio::time::sleep(IDLE_LOOK).await;
+        if platform.has_live() {
+            busy_at = Instant::now();
+        }
+    }
+    platform.note("idle: ending");
+    ending.send_replace(true);
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/graphql/v2", post(answer_graphql))
+        .route("/loopback/ready", get(ready))
+        .route("/loopback/services", post(make_service))
+        .route("/loopback/faults", post(set_faults))
+        .route("/loopback/processes", get(processes))
+        .route("/loopback/requests", get(requests))
+        .route("/loopback/status", get(status))
+        .route("/loopback/shutdown", post(shut_down))
+        .fallback(unrouted)
+        .layer(middleware::from_fn(only_this_machine))
+        .with_state(app)
+}
+
+/// A page in a browser can be made to call 127.0.0.1 under a name of its own (DNS rebinding); its Host header gives it away.
+async fn only_this_machine(request: Request, next: Next) -> Response {
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if matches!(name, "127.0.0.1" | "localhost") {
+        next.run(request).await
+    } else {
+        problem(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this platform answers to 127.0.0.1 only",
+        )
+    }
+}
+
+fn problem(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": message }))).into_response()
+}
+
+/// Railway's answer to a path that does not exist.
+async fn unrouted(uri: Uri) -> Response {
+    let request_id = super::files::random_hex::<8>().unwrap_or_default();
+    let message = format!("Cannot find {}", uri.path());
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "message": message, "requestId": request_id })),
+    )
+        .into_response()
+}
+
+async fn answer_graphql(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(query): Query<Vec<(String, String)>>,
+    body: Bytes,
+) -> Response {
+    let hang_ms = app
+        .platform
+        .read(|world| world.faults.hang_ms)
+        .min(LONGEST_HANG_MS);
+    tokio::time::sleep(Duration::from_millis(hang_ms)).await;
+    let has_agent = headers
+        .get(USER_AGENT)
+        .is_some_and(|agent| !agent.is_empty());
+    app.platform.log_request(logged(&query, &body, has_agent));
+    if !has_agent {
+        // Cloudflare stands before Railway and turns away whoever does not say what it is.
+        return (StatusCode::FORBIDDEN, "error code: 1010").into_response();
+    }
+    let worker = Arc::clone(&app);
+    // Reading a repository blocks; a stop must not wait behind it.
+    let answered = tokio::task::spawn_blocking(move || {
+        let caller = worker
+            .platform
+            .read(|world| Caller::of(&headers, &world.state));
+        graphql::answer(&worker.platform, &worker.schema, &caller, &body)
+    });
+    match answered.await {
+        Ok((status, answer)) => (
+            status,
+            [("RateLimit-Policy", RATE_LIMIT_POLICY)],
+            Json(answer),
+        )
+            .into_response(),
+        Err(_) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the platform failed on this request",
+        ),
+    }
+}
+
+/// One line of the request log. Variables hold secrets; only the id of a deployment is kept of them.
+fn logged(query: &[(String, String)], body: &[u8], has_agent: bool) -> Value {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let in_query = query
+        .iter()
+        .find(|(name, _)| name == "query")
+        .map(|(_, value)| value);
+    json!({
+        "at_ms": now_ms(),
+        "operation": body["operationName"],
+        "query_string": in_query,
+        "id": body["variables"]["id"],
+        "user_agent": has_agent,
+    })
+}
+
+/// Who serves here: no secrets, open to everyone on this machine.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let me = launch_kill::process::identify(std::process::id());
+    Json(json!({
+        "pid": std::process::id(),
+        "pid_start": me.as_ref().map(|me| me.start),
+        "boot_id": me.map(|me| me.boot_id),
+        "time_scale": app.platform.time_scale,
+        "trader_bin": app.platform.trader_bin,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+    .into_response()
+}
+
+/// Runs a handler for whoever has the admin token.
+fn as_admin(app: &App, headers: &HeaderMap, answer: impl FnOnce() -> Response) -> Response {
+    if app.platform.admin.is_in(headers) {
+        answer()
+    } else {
+        problem(
+            StatusCode::UNAUTHORIZED,
+            "wrong or missing admin token; it is in the platform's folder, file admin-token",
+        )
+    }
+}
+
+async fn make_service(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
+    as_admin(&app, &headers, || {
+        let spec = serde_json::from_slice::<ServiceSpec>(&body).map_err(|error| error.to_string());
+        match spec.and_then(|spec| provision::provision(&app.platform, &spec)) {
+            Ok(answer) => Json(answer).into_response(),
+            Err(error) => problem(StatusCode::BAD_REQUEST, &error),
+        }
+    })
+}
+
+async fn set_faults(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
+    as_admin(&app, &headers, || {
+        match serde_json::from_slice::<Faults>(&body) {
+            Ok(faults) => match app.platform.change(|world| world.faults = faults.clone()) {
+                Ok(()) => Json(json!(faults)).into_response(),
+                Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            },
+            Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    })
+}
+
+async fn processes(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    as_admin(&app, &headers, || {
+        match ground_truth::living(&app.platform.dir) {
+            Ok(living) => Json(json!(living)).into_response(),
+            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    })
+}
+
+async fn requests(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    as_admin(&app, &headers, || {
+        let requests = app.platform.read(|world| json!(world.requests));
+        ([(CONTENT_TYPE, "application/json")], requests.to_string()).into_response()
+    })
+}
+
+/// Environments and their live deployments, for `launch platform status`.
+async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    as_admin(&app, &headers, || {
+        let live = |row: &&Deployment| row.is_live();
+        let answer = app.platform.read(|world| {
+            let services = world.state.instances.iter().map(|row| {
+                let deployments = world.state.deployments.iter().filter(live);
+                json!({
+                    "env": row.env,
+                    "repo_dir": row.repo_dir,
+                    "environment_id": row.environment_id,
+                    "service_id": row.service_id,
+                    "live": deployments
+                        .filter(|one| one.belongs_to(&row.environment_id, &row.service_id))
+                        .map(|one| json!({
+                            "id": one.id,
+                            "commit": one.commit,
+                            "status": lifecycle::status_of(one.phase),
+                            "pid": one.process.as_ref().map(|process| process.pid),
+                        }))
+                        .collect::<Vec<_>>(),
+                })
+            });
+            json!({ "services": services.collect::<Vec<_>>(), "faults": world.faults })
+        });
+        Json(answer).into_response()
+    })
+}
+
+/// Stops every deployment, then the server. The answer says what was stopped and whether any process is left.
+async fn shut_down(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    if !app.platform.admin.is_in(&headers) {
+        return as_admin(&app, &headers, || StatusCode::OK.into_response());
+    }
+    match wind_down(&app.platform).await {
+        Ok((stopped, left)) => {
+            if left.is_empty() {
+                app.ending.send_replace(true);
+            }
+            Json(json!({ "stopped": stopped, "left": left })).into_response()
+        }
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Stops or cancels every live deployment and waits, bounded, until no process is left. Returns the ids of those stopped and left.
+async fn wind_down(platform: &Platform) -> Result<(Vec<String>, Vec<String>), PlatformError> {
+    let (ids, longest_drain) = platform.change(|world| {
+        let now_ms = now_ms();
+        let live = world
+            .state
+            .deployments
+            .iter_mut()
+            .filter(|row| row.is_live());
+        let mut ids = Vec::new();
+        let mut longest = 0;
+        for row in live {
+            // One of the two fits every live phase; a removal under way needs neither.
+            let asked =
+                lifecycle::ask_stop(row, now_ms).or_else(|_| lifecycle::ask_cancel(row, now_ms));
+            longest = longest.max(row.config.draining_secs);
+            if asked.is_ok() {
+                ids.push(row.id.clone());
+            }
+        }
+        (ids, longest)
+    })?;
+    let until = Instant::now() + Duration::from_secs(u64::from(longest_drain)) + WIND_DOWN_MARGIN;
+    loop {
+        let left: Vec<String> = platform.read(|world| {
+            let rows = world.state.deployments.iter();
+            rows.filter(|row| row.process.is_some() || is_starting(row))
+                .map(|row| row.id.clone())
+                .collect()
+        });
+        if left.is_empty() || Instant::now() >= until {
+            return Ok((ids, left));
+        }
+        tokio::time::sleep(WIND_DOWN_LOOK).await;
+    }
+}
+
+/// Whether a process could still appear.
+fn is_starting(row: &Deployment) -> bool {
+    row.is_live() && !matches!(row.phase, Phase::Active | Phase::Stopped | Phase::Removing)
+}

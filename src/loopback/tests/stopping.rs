@@ -1,0 +1,122 @@
+//! Stop, remove, cancel and restart with real processes.
+
+use super::rig::{OBEDIENT, Rig, STUBBORN, spec};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_immediate_read_after_a_stop_lies() {
+    let rig = Rig::new(OBEDIENT).await;
+    let id = rig.deploy_active().await;
+    let before = rig.deployment(&id).await;
+    rig.mutate("deploymentStop", &id).await;
+    assert_eq!(
+        rig.deployment(&id).await["deploymentStopped"],
+        false,
+        "the lie"
+    );
+    let after = rig
+        .until(&id, "stopped", |row| row["deploymentStopped"] == true)
+        .await;
+    assert_eq!(after["status"], "SUCCESS");
+    assert_eq!(after["instances"][0]["status"], "EXITED");
+    assert_eq!(after["statusUpdatedAt"], before["statusUpdatedAt"]);
+    assert!(!rig.lives(&id));
+    rig.mutate("deploymentStop", &id).await;
+
+    rig.mutate("deploymentRestart", &id).await;
+    let resumed = rig
+        .until(&id, "resumed", |row| row["deploymentStopped"] == false)
+        .await;
+    assert_eq!(
+        resumed["instances"][0]["id"], before["instances"][0]["id"],
+        "the same instance"
+    );
+    assert_eq!(resumed["url"], before["url"]);
+    assert!(rig.lives(&id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_a_running_one_is_another_process() {
+    let rig = Rig::new(OBEDIENT).await;
+    let id = rig.deploy_active().await;
+    let before = rig.deployment(&id).await;
+    rig.mutate("deploymentRestart", &id).await;
+    let pid = &before["meta"]["loopback"]["pid"];
+    rig.until(&id, "restarted", |row| {
+        let now = &row["meta"]["loopback"]["pid"];
+        now.is_u64() && now != pid
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ignores_sigterm_is_killed_with_everything_it_started() {
+    let rig = Rig::with(|repo| {
+        let mut spec = spec(repo, &format!("sleep 60 & {STUBBORN}"));
+        spec.draining_secs = 0;
+        spec
+    })
+    .await;
+    let id = rig.deploy_active().await;
+    rig.mutate("deploymentStop", &id).await;
+    rig.until(&id, "stopped", |row| row["deploymentStopped"] == true)
+        .await;
+    assert!(!rig.lives(&id), "the sleep in the background too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remove_and_cancel_end_in_removed() {
+    let rig = Rig::new(OBEDIENT).await;
+    let id = rig.deploy_active().await;
+    rig.mutate("deploymentRemove", &id).await;
+    rig.until(&id, "removed", |row| row["status"] == "REMOVED")
+        .await;
+    assert!(!rig.lives(&id));
+    rig.mutate("deploymentRemove", &id).await;
+    assert_eq!(
+        rig.mutate_refused("deploymentStop", &id).await,
+        "Deployment is not stoppable"
+    );
+    assert_eq!(
+        rig.mutate_refused("deploymentRestart", &id).await,
+        "Deployment is not restartable"
+    );
+
+    let id = rig.deploy(&rig.head()).await;
+    assert_eq!(
+        rig.mutate_refused("deploymentStop", &id).await,
+        "Deployment is not stoppable"
+    );
+    rig.mutate("deploymentCancel", &id).await;
+    rig.until(&id, "removed", |row| row["status"] == "REMOVED")
+        .await;
+    assert!(!rig.lives(&id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_one_that_is_not_active_yet_can_be_cancelled() {
+    let rig = Rig::new(OBEDIENT).await;
+    let id = rig.deploy(&rig.head()).await;
+    rig.until(&id, "running", |row| {
+        row["instances"][0]["status"] == "RUNNING"
+    })
+    .await;
+    rig.mutate("deploymentCancel", &id).await;
+    rig.until(&id, "removed", |row| row["status"] == "REMOVED")
+        .await;
+    assert!(!rig.lives(&id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn platform_stop_leaves_no_process_behind() {
+    let mut rig = Rig::new(OBEDIENT).await;
+    let active = rig.deploy_active().await;
+    let starting = rig.deploy(&rig.head()).await;
+    let (status, answer) = rig
+        .admin("/loopback/shutdown", &serde_json::Value::Null)
+        .await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["stopped"], serde_json::json!([active, starting]));
+    assert_eq!(answer["left"], serde_json::json!([]));
+    assert!(!rig.lives(&active) && !rig.lives(&starting));
+    rig.served.take().unwrap().run().await;
+}
