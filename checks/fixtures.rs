@@ -94,7 +94,7 @@ pub(crate) fn facts() -> Facts {
                 tag: false,
                 merge_refs: Vec::new(),
                 ahead_behind: Some((0, 0)),
-                history_cut: false,
+                contains_tip: Some(true),
             },
             local_tag: false,
             submodules: Vec::new(),

@@ -120,11 +120,11 @@ pub enum LiveRemote {
         tag: bool,
         /// Live pull, merge and queue refs that point at HEAD.
         merge_refs: Vec<String>,
-        /// Commits that HEAD has and the tip has not, and the other way round; `None` when the tip
-        /// is not in this clone or history is cut (shallow, grafted).
+        /// Whether HEAD contains the tip; `None` when that cannot be computed here (the tip is not
+        /// in this clone, or history is cut by a shallow clone or a graft).
+        contains_tip: Option<bool>,
+        /// Commits that HEAD has and the tip has not, and the other way round, where both are here.
         ahead_behind: Option<(usize, usize)>,
-        /// Whether history is cut here, so that ancestry cannot be computed.
-        history_cut: bool,
     },
 }
 
