@@ -1,5 +1,6 @@
 //! The `launch` command: gather facts → plan → preflight → deploy → verify → watchdog; kill beside it.
 
+pub mod child;
 pub mod context;
 pub mod deploy;
 pub mod exit;
@@ -7,7 +8,8 @@ pub mod loopback;
 pub mod plan;
 pub mod platform;
 pub mod receipts;
-pub mod verify;
-pub mod watchdog;
+pub mod repo;
 pub mod schema;
 pub mod source;
+pub mod verify;
+pub mod watchdog;
