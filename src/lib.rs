@@ -1,6 +1,7 @@
 //! The `launch` command: gather facts → plan → preflight → deploy → verify → watchdog; kill beside it.
 
 pub mod child;
+pub mod clock;
 pub mod context;
 pub mod deploy;
 pub mod exit;

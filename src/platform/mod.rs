@@ -1,6 +1,8 @@
-//! The platform as a deploy sees it: its operations, and how to reach it.
+//! The platform as a deploy sees it: its operations, its tokens, and how to reach it.
 //!
 //! Transport and everything that stopping needs come from `launch-kill`.
 
 pub mod calls;
 pub mod ops;
+pub mod reach;
+pub mod tokens;

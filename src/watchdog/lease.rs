@@ -32,6 +32,12 @@ impl GrantBook {
         }
     }
 
+    /// The same book, not before the grants of an `earlier` one are over.
+    pub fn after(mut self, earlier: &Self) -> Self {
+        self.extend(earlier.surely_over_ms);
+        self
+    }
+
     /// Life of one grant, ms.
     pub const fn ttl_ms(&self) -> u64 {
         self.ttl_ms
