@@ -1,3 +1,5 @@
 //! `launch deploy`.
 
+pub mod history;
 pub mod lock;
+pub mod stage;

@@ -19,9 +19,9 @@ pub const PLAN_SCHEMA_VERSION: u32 = 1;
 /// How long a plan may be deployed after it was made, seconds.
 pub const PLAN_LIFE_SECS: i64 = 30 * 60;
 
-/// The trading lease that the watchdog grants, ms. Below the trader's own bound, so that a revoked
+/// The trading lease that the watchdog grants, ms. Well below the trader's own bound, so that a revoked
 /// trader stops entering soon.
-pub const LEASE_TTL_MS: u64 = 10_000;
+pub const LEASE_TTL_MS: u64 = 5_000;
 
 /// Holds within an hour that are still tolerated; one more is a trip.
 pub const MAX_HOLDS_PER_HOUR: u32 = 3;

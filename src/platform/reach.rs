@@ -5,7 +5,9 @@
 
 use super::tokens::{self, Role, TokenError};
 use launch_kill::platform::ServiceIds;
-use launch_kill::{BadEndpoint, CallError, Client, Endpoint, EnvName, KillFile, StateDir, StateError};
+use launch_kill::{
+    BadEndpoint, CallError, Client, Endpoint, EnvName, KillFile, StateDir, StateError,
+};
 
 /// A deployed environment that can be asked.
 #[derive(Debug, Clone)]
@@ -22,7 +24,9 @@ pub struct Reach {
 #[derive(Debug, thiserror::Error)]
 pub enum ReachError {
     /// Nothing was ever deployed from this state directory.
-    #[error("nothing is known of {env}: there is no {file}; deploy first, or name the state directory it was deployed from (--state-dir)")]
+    #[error(
+        "nothing is known of {env}: there is no {file}; deploy first, or name the state directory it was deployed from (--state-dir)"
+    )]
     NoKillFile {
         /// Environment.
         env: String,
@@ -38,7 +42,9 @@ pub enum ReachError {
         what: &'static str,
     },
     /// The kill file of a Railway target names another host.
-    #[error("{env} is a railway target, but its kill file names the endpoint {endpoint}; give --endpoint to use it all the same")]
+    #[error(
+        "{env} is a railway target, but its kill file names the endpoint {endpoint}; give --endpoint to use it all the same"
+    )]
     ForeignEndpoint {
         /// Environment.
         env: String,
@@ -76,10 +82,9 @@ pub fn reach(
         file: file(),
     })?;
     let need = |value: &Option<String>, what| {
-        value.clone().ok_or_else(|| ReachError::Incomplete {
-            file: file(),
-            what,
-        })
+        value
+            .clone()
+            .ok_or_else(|| ReachError::Incomplete { file: file(), what })
     };
     let ids = ServiceIds {
         project_id: Some(need(&kill_file.project_id, "project_id")?),

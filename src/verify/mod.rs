@@ -1,3 +1,5 @@
 //! `launch verify`: is what runs what was planned, asked from outside, twice.
 
 pub mod identity;
+pub mod judgement;
+pub mod observe;

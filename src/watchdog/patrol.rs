@@ -10,6 +10,7 @@ use super::record::{self, Ended, Record, Stance};
 use super::rules::{Action, Observation, Sighting};
 use super::shared::Shared;
 use crate::clock;
+use crate::context::Context;
 use crate::deploy::lock;
 use launch_kill::freeze::{self, FreezeState};
 use launch_kill::{CallError, Deadline, Endpoint, EnvName, JsonClient, KillFile, Secret, StateDir};
@@ -66,6 +67,8 @@ pub struct Patrol {
     pub poll_ms: u64,
     /// Stay as an idle service when the target is dead.
     pub stay: bool,
+    /// Where its words go.
+    pub ctx: Context,
     /// What stands on disk.
     pub record: Record,
     /// Name under which the lease is granted.
@@ -87,7 +90,10 @@ pub struct Seen {
 
 impl Patrol {
     /// Patrols until there is a reason to end.
-    pub async fn run(&mut self, mut stop: tokio::sync::watch::Receiver<Option<&'static str>>) -> End {
+    pub async fn run(
+        &mut self,
+        mut stop: tokio::sync::watch::Receiver<Option<&'static str>>,
+    ) -> End {
         loop {
             if let Some(end) = self.look().await {
                 return end;
@@ -152,9 +158,10 @@ impl Patrol {
             .flatten()
             .find_map(|state| match state {
                 FreezeState::Off => None,
-                FreezeState::Frozen(freeze) => {
-                    Some(format!("by {} ({}): {}", freeze.by, freeze.id, freeze.reason))
-                }
+                FreezeState::Frozen(freeze) => Some(format!(
+                    "by {} ({}): {}",
+                    freeze.by, freeze.id, freeze.reason
+                )),
                 FreezeState::Unreadable(why) => Some(format!("the freeze cannot be read: {why}")),
             });
         let mut watch = self.shared.watch();
@@ -375,7 +382,7 @@ impl Patrol {
         if let Err(error) = written {
             line.push_str(&format!(" (record: {error})"));
         }
-        super::say(&line);
+        self.ctx.note(&line);
     }
 }
 

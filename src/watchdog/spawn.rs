@@ -33,7 +33,9 @@ pub enum SpawnError {
     #[error("cannot start the watchdog: {0}")]
     Io(#[from] io::Error),
     /// It was started and does not answer.
-    #[error("the watchdog was started but does not answer after {START_WITHIN_MS} ms; its log {log}:\n{tail}")]
+    #[error(
+        "the watchdog was started but does not answer after {START_WITHIN_MS} ms; its log {log}:\n{tail}"
+    )]
     Silent {
         /// The log file.
         log: String,
