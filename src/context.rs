@@ -49,6 +49,11 @@ impl Context {
 
     /// Writes an error to stderr, `-q` or not.
     pub fn error(&self, text: &str) {
+        Self::complain(text);
+    }
+
+    /// Writes an error to stderr before there is a context.
+    pub fn complain(text: &str) {
         write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
     }
 

@@ -1,0 +1,222 @@
+//! What the operator typed: commands, flags shared by all of them, help in groups, completions.
+//!
+//! Only types and dispatch; nothing is resolved or decided here.
+
+use crate::context::{Context, Format};
+use crate::exit::Exit;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Commands in the order in which a person meets them. A test holds it against the parser.
+const COMMANDS_HELP: &str = "\
+Launch:
+  preflight    Judge HEAD: is this commit fit to run?
+  plan         Show what a deploy would do, with its digests
+  deploy       Preflight, deploy by commit id, verify, hand to the watchdog
+  verify       Compare what runs with what was declared
+  watchdog     Watch a deployment, grant its trading lease, stop it when it is wrong
+  status       Show what runs, what it holds and who watches it
+
+Stop:
+  kill         Stop everything and prove it; needs a token and ids, nothing else
+  halt         Entries off, exits on, keeps running
+  reenable     Lift a freeze, on the record
+
+Rehearse:
+  rehearse     The whole life in a scratch project on this machine
+  trade        Run the trader here (dry-run or paper)
+  tape         Turn recorded data into a tape
+  platform     The loopback platform that stands in for Railway on this machine
+
+Project:
+  init         Scaffold a project that passes preflight
+  schema       Print or check the JSON Schemas
+  strategies   List the strategies in HEAD
+  components   List the registered components
+  completions  Print shell completions
+
+Exit codes:
+  0 ok · 1 a check failed · 2 usage · 3 unknown or unreachable · 4 locked or frozen · 5 plan stale
+  6 deployed, not verified, stopped again · 7 kill not verified: something may still run
+  8 deployed, not verified, stop not verified · 70 a bug · 130 interrupted
+
+In an emergency:  launch kill --env <ENV>";
+
+/// Proves that what is declared is what runs, and that it stops when told to.
+#[derive(Debug, Parser)]
+#[command(
+    name = "launch",
+    version,
+    about,
+    after_help = COMMANDS_HELP,
+    help_template = "{about}\n\n{usage-heading} {usage}\n\n{after-help}\n\nOptions:\n{options}",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A command's own flags beside those that all commands share.
+#[derive(Debug, Args)]
+pub struct With<T: Args> {
+    /// The command's own.
+    #[command(flatten)]
+    pub own: T,
+    /// Shared.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// Flags that every command but `kill` shares (`kill` has its own and depends on nothing here).
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output and state")]
+pub struct Shared {
+    /// What stdout carries.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// No colour, whatever the terminal can.
+    #[arg(long)]
+    pub no_color: bool,
+    /// Only the document and errors.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// More about what is going on, on stderr.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Where state is kept (kill files, tokens, receipts, locks).
+    #[arg(long, env = "LAUNCH_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once per process")]
+pub enum Command {
+    /// Judge HEAD: is this commit fit to run?
+    Preflight(With<crate::preflight::PreflightArgs>),
+    /// Show what a deploy would do, with its digests.
+    Plan(With<crate::plan::PlanArgs>),
+    /// Preflight, deploy by commit id, verify, hand to the watchdog.
+    Deploy(With<crate::deploy::DeployArgs>),
+    /// Compare what runs with what was declared.
+    Verify(With<crate::verify::VerifyArgs>),
+    /// Watch a deployment, grant its trading lease, stop it when it is wrong.
+    Watchdog(With<crate::watchdog::WatchdogArgs>),
+    /// Show what runs, what it holds and who watches it.
+    Status(With<crate::status::StatusArgs>),
+    /// Stop everything and prove it; needs a token and ids, nothing else.
+    Kill(launch_kill::KillArgs),
+    /// Entries off, exits on, keeps running.
+    Halt(launch_kill::KillArgs),
+    /// Lift a freeze, on the record.
+    Reenable(With<crate::reenable::ReenableArgs>),
+    /// The whole life in a scratch project on this machine.
+    Rehearse(With<crate::rehearse::RehearseArgs>),
+    /// Run the trader here (dry-run or paper).
+    Trade(With<crate::trade::TradeArgs>),
+    /// The loopback platform that stands in for Railway on this machine.
+    Platform(With<crate::loopback::PlatformArgs>),
+    /// Scaffold a project that passes preflight.
+    Init(With<crate::init::InitArgs>),
+    /// Print or check the JSON Schemas.
+    Schema(With<crate::schema::SchemaArgs>),
+    /// List the strategies in HEAD.
+    Strategies(With<crate::schema::StrategiesArgs>),
+    /// List the registered components.
+    Components(With<crate::schema::ComponentsArgs>),
+    /// Print shell completions.
+    Completions(With<CompletionsArgs>),
+}
+
+/// `launch completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// Runs what was typed; returns the documented exit code.
+pub fn run(cli: Cli) -> u8 {
+    let exit = match cli.command {
+        Command::Kill(args) => return launch_kill::main_with(args),
+        Command::Halt(mut args) => {
+            args.reduce_only = true;
+            return launch_kill::main_with(args);
+        }
+        Command::Preflight(with) => dispatch(&with, crate::preflight::run),
+        Command::Plan(with) => dispatch(&with, crate::plan::run),
+        Command::Deploy(with) => dispatch(&with, crate::deploy::run),
+        Command::Verify(with) => dispatch(&with, crate::verify::run),
+        Command::Watchdog(with) => dispatch(&with, crate::watchdog::run),
+        Command::Status(with) => dispatch(&with, crate::status::run),
+        Command::Reenable(with) => dispatch(&with, crate::reenable::run),
+        Command::Rehearse(with) => dispatch(&with, crate::rehearse::run),
+        Command::Trade(with) => dispatch(&with, crate::trade::run),
+        Command::Platform(with) => dispatch(&with, crate::loopback::run),
+        Command::Init(with) => dispatch(&with, crate::init::run),
+        Command::Schema(with) => dispatch(&with, crate::schema::run),
+        Command::Strategies(with) => dispatch(&with, crate::schema::run_strategies),
+        Command::Components(with) => dispatch(&with, crate::schema::run_components),
+        Command::Completions(with) => dispatch(&with, completions),
+    };
+    exit.code()
+}
+
+fn dispatch<T: Args>(with: &With<T>, command: fn(&T, &Context) -> Exit) -> Exit {
+    match context(&with.shared) {
+        Ok(ctx) => command(&with.own, &ctx),
+        Err(why) => {
+            Context::complain(&why);
+            Exit::Usage
+        }
+    }
+}
+
+fn context(shared: &Shared) -> Result<Context, String> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| format!("error: cannot tell the current directory: {error}"))?;
+    let state_dir = launch_kill::state_dir::resolve(shared.state_dir.as_deref()).ok_or_else(|| {
+        "error: no place for state: neither --state-dir, LAUNCH_STATE_DIR, XDG_STATE_HOME nor HOME is set\n\
+         help: add --state-dir DIR"
+            .to_owned()
+    })?;
+    Ok(Context {
+        state_dir,
+        format: shared.format,
+        color: Context::wants_color(shared.no_color),
+        progress: !shared.quiet && std::io::stderr().is_terminal(),
+        quiet: shared.quiet,
+        verbose: shared.verbose,
+        cwd,
+    })
+}
+
+fn completions(args: &CompletionsArgs, ctx: &Context) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "launch", &mut script);
+    ctx.document(&String::from_utf8_lossy(&script));
+    Exit::Ok
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parser_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_command_once() {
+        for command in Cli::command().get_subcommands() {
+            let start = format!("\n  {} ", command.get_name());
+            let lines = COMMANDS_HELP.matches(&start).count();
+            assert_eq!(lines, 1, "{} stands {lines} times in COMMANDS_HELP", command.get_name());
+        }
+    }
+}
