@@ -1,0 +1,105 @@
+//! `launch rehearse`: the whole life of a launch in a scratch project on this machine.
+//!
+//! Every step is the real command of this very binary, run without a terminal from an empty
+//! environment, against a loopback platform that speaks Railway's GraphQL. Needs git, no network and no
+//! account; leaves nothing behind.
+
+mod incident;
+mod life;
+mod progress;
+mod scratch;
+
+use crate::context::{Context, Format};
+use crate::exit::Exit;
+use progress::Progress;
+use scratch::{RehearseError, Scratch};
+use serde::Serialize;
+use std::time::Duration;
+
+/// `launch rehearse`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  launch rehearse                     the whole life, in under a minute
+  launch rehearse --incident all      plant the incident's faults, see what refuses each
+  launch rehearse --incident 3        only the third
+  launch rehearse --keep              leave the scratch project on disk to look around")]
+pub struct RehearseArgs {
+    /// Plant a fault of the incident instead: a number, a slug, or `all`.
+    #[arg(long, value_name = "all|N|SLUG")]
+    pub incident: Option<String>,
+    /// Leave the scratch project and its state on disk; its path is printed.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Version of the JSON document.
+const SCHEMA_VERSION: u32 = 1;
+
+/// One step of the life, as it went.
+#[derive(Debug, Clone, Serialize)]
+struct StepReport {
+    /// What the step is.
+    title: String,
+    /// The command that a person would type.
+    command: String,
+    /// What was seen.
+    detail: String,
+    /// How long it took.
+    elapsed_ms: u64,
+}
+
+/// The document of a rehearsal of the whole life.
+#[derive(Debug, Serialize)]
+struct LifeReport {
+    schema_version: u32,
+    passed: bool,
+    steps: Vec<StepReport>,
+    /// Why it stopped, if it did.
+    failure: Option<String>,
+    elapsed_ms: u64,
+}
+
+/// Whole milliseconds, held at the type's bound.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs the rehearsal.
+pub fn run(args: &RehearseArgs, ctx: &Context) -> Exit {
+    match &args.incident {
+        Some(which) => incident::run(which, args.keep, ctx),
+        None => whole_life(args.keep, ctx),
+    }
+}
+
+fn whole_life(keep: bool, ctx: &Context) -> Exit {
+    let started = std::time::Instant::now();
+    let mut progress = Progress::new(ctx, life::STEPS.len());
+    let mut steps = Vec::new();
+    let outcome = Scratch::new().and_then(|mut scratch| {
+        if keep {
+            ctx.note(&format!("scratch project: {}", scratch.keep().display()));
+        }
+        life::walk(&mut scratch, &mut progress, &mut steps)
+    });
+    progress.clear();
+    let report = LifeReport {
+        schema_version: SCHEMA_VERSION,
+        passed: outcome.is_ok(),
+        steps,
+        failure: outcome.err().map(|error: RehearseError| error.to_string()),
+        elapsed_ms: millis(started.elapsed()),
+    };
+    match ctx.format {
+        Format::Json => ctx.document(&as_json(&report)),
+        Format::Human => ctx.document(&progress::summary(&report, ctx.color)),
+    }
+    if report.passed { Exit::Ok } else { Exit::CheckFailed }
+}
+
+/// A document as indented JSON with a final line end.
+fn as_json<T: Serialize>(report: &T) -> String {
+    // These documents hold only strings, numbers and lists; they serialise.
+    serde_json::to_string_pretty(report).map_or_else(|error| error.to_string(), |text| text + "\n")
+}
