@@ -11,29 +11,13 @@ use std::path::PathBuf;
 /// Commands in the order in which a person meets them. A test holds it against the parser.
 const COMMANDS_HELP: &str = "\
 Launch:
-  preflight    Judge HEAD: is this commit fit to run?
-  plan         Show what a deploy would do, with its digests
-  deploy       Preflight, deploy by commit id, verify, hand to the watchdog
-  verify       Compare what runs with what was declared
-  watchdog     Watch a deployment, grant its trading lease, stop it when it is wrong
-  status       Show what runs, what it holds and who watches it
 
 Stop:
-  kill         Stop everything and prove it; needs a token and ids, nothing else
-  halt         Entries off, exits on, keeps running
-  reenable     Lift a freeze, on the record
 
 Rehearse:
-  rehearse     The whole life in a scratch project on this machine
-  trade        Run the trader here (dry-run or paper)
   tape         Turn recorded data into a tape
-  platform     The loopback platform that stands in for Railway on this machine
 
 Project:
-  init         Scaffold a project that passes preflight
-  schema       Print or check the JSON Schemas
-  strategies   List the strategies in HEAD
-  components   List the registered components
   completions  Print shell completions
 
 Exit codes:
@@ -96,38 +80,8 @@ pub struct Shared {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "parsed once per process")]
 pub enum Command {
-    /// Judge HEAD: is this commit fit to run?
-    Preflight(With<crate::preflight::PreflightArgs>),
-    /// Show what a deploy would do, with its digests.
-    Plan(With<crate::plan::PlanArgs>),
-    /// Preflight, deploy by commit id, verify, hand to the watchdog.
-    Deploy(With<crate::deploy::DeployArgs>),
-    /// Compare what runs with what was declared.
-    Verify(With<crate::verify::VerifyArgs>),
-    /// Watch a deployment, grant its trading lease, stop it when it is wrong.
-    Watchdog(With<crate::watchdog::WatchdogArgs>),
-    /// Show what runs, what it holds and who watches it.
-    Status(With<crate::status::StatusArgs>),
-    /// Stop everything and prove it; needs a token and ids, nothing else.
-    Kill(launch_kill::KillArgs),
-    /// Entries off, exits on, keeps running.
-    Halt(launch_kill::KillArgs),
-    /// Lift a freeze, on the record.
-    Reenable(With<crate::reenable::ReenableArgs>),
-    /// The whole life in a scratch project on this machine.
-    Rehearse(With<crate::rehearse::RehearseArgs>),
-    /// Run the trader here (dry-run or paper).
-    Trade(With<crate::trade::TradeArgs>),
-    /// The loopback platform that stands in for Railway on this machine.
-    Platform(With<crate::loopback::PlatformArgs>),
-    /// Scaffold a project that passes preflight.
-    Init(With<crate::init::InitArgs>),
-    /// Print or check the JSON Schemas.
-    Schema(With<crate::schema::SchemaArgs>),
-    /// List the strategies in HEAD.
-    Strategies(With<crate::schema::StrategiesArgs>),
-    /// List the registered components.
-    Components(With<crate::schema::ComponentsArgs>),
+    /// Turn recorded data into a tape.
+    Tape(With<crate::tape::TapeArgs>),
     /// Print shell completions.
     Completions(With<CompletionsArgs>),
 }
@@ -142,25 +96,7 @@ pub struct CompletionsArgs {
 /// Runs what was typed; returns the documented exit code.
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
-        Command::Kill(args) => return launch_kill::main_with(args),
-        Command::Halt(mut args) => {
-            args.reduce_only = true;
-            return launch_kill::main_with(args);
-        }
-        Command::Preflight(with) => dispatch(&with, crate::preflight::run),
-        Command::Plan(with) => dispatch(&with, crate::plan::run),
-        Command::Deploy(with) => dispatch(&with, crate::deploy::run),
-        Command::Verify(with) => dispatch(&with, crate::verify::run),
-        Command::Watchdog(with) => dispatch(&with, crate::watchdog::run),
-        Command::Status(with) => dispatch(&with, crate::status::run),
-        Command::Reenable(with) => dispatch(&with, crate::reenable::run),
-        Command::Rehearse(with) => dispatch(&with, crate::rehearse::run),
-        Command::Trade(with) => dispatch(&with, crate::trade::run),
-        Command::Platform(with) => dispatch(&with, crate::loopback::run),
-        Command::Init(with) => dispatch(&with, crate::init::run),
-        Command::Schema(with) => dispatch(&with, crate::schema::run),
-        Command::Strategies(with) => dispatch(&with, crate::schema::run_strategies),
-        Command::Components(with) => dispatch(&with, crate::schema::run_components),
+        Command::Tape(with) => dispatch(&with, crate::tape::run),
         Command::Completions(with) => dispatch(&with, completions),
     };
     exit.code()
@@ -179,13 +115,15 @@ fn dispatch<T: Args>(with: &With<T>, command: fn(&T, &Context) -> Exit) -> Exit 
 fn context(shared: &Shared) -> Result<Context, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("error: cannot tell the current directory: {error}"))?;
-    let state_dir = launch_kill::state_dir::resolve(shared.state_dir.as_deref()).ok_or_else(|| {
-        "error: no place for state: neither --state-dir, LAUNCH_STATE_DIR, XDG_STATE_HOME nor HOME is set\n\
-         help: add --state-dir DIR"
-            .to_owned()
-    })?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let state_dir = launch_kill::state_dir::StateDir::resolve(shared.state_dir.as_deref(), variable)
+        .ok_or_else(|| {
+            "error: no place for state: neither --state-dir, LAUNCH_STATE_DIR, XDG_STATE_HOME nor HOME is set\n\
+             help: add --state-dir DIR"
+                .to_owned()
+        })?;
     Ok(Context {
-        state_dir,
+        state_dir: state_dir.root().to_path_buf(),
         format: shared.format,
         color: Context::wants_color(shared.no_color),
         progress: !shared.quiet && std::io::stderr().is_terminal(),
@@ -216,7 +154,12 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             let start = format!("\n  {} ", command.get_name());
             let lines = COMMANDS_HELP.matches(&start).count();
-            assert_eq!(lines, 1, "{} stands {lines} times in COMMANDS_HELP", command.get_name());
+            assert_eq!(
+                lines,
+                1,
+                "{} stands {lines} times in COMMANDS_HELP",
+                command.get_name()
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod cli;
 pub mod context;
 pub mod deploy;
 pub mod exit;
@@ -12,5 +13,8 @@ pub mod receipts;
 pub mod repo;
 pub mod schema;
 pub mod source;
+pub mod schema;
+pub mod source;
+pub mod tape;
 pub mod verify;
 pub mod watchdog;

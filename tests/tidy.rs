@@ -13,7 +13,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("launch-kill", &[]),
     ("trader-runtime", &["trader-core"]),
     ("launch-checks", &["trader-core"]),
-    ("launch", &["launch-checks", "launch-kill", "trader-core", "trader-runtime"]),
+    (
+        "launch",
+        &[
+            "launch-checks",
+            "launch-kill",
+            "trader-core",
+            "trader-runtime",
+        ],
+    ),
 ];
 
 /// Crates that would give the kill path a manifest, a git, a check, a trader, a store or a prompt.
@@ -61,13 +69,23 @@ fn root() -> PathBuf {
 }
 
 fn cargo(args: &[&str]) -> String {
-    let out = Command::new(env!("CARGO")).args(args).current_dir(root()).output().unwrap();
-    assert!(out.status.success(), "cargo {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    let out = Command::new(env!("CARGO"))
+        .args(args)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "cargo {args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     String::from_utf8(out.stdout).unwrap()
 }
 
 fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -87,7 +105,11 @@ fn sources(dirs: &[&str]) -> Vec<PathBuf> {
         collect(&root().join(dir), &mut found);
     }
     found.sort();
-    assert!(found.len() > 4, "only {} files found in {dirs:?}: the walk is broken", found.len());
+    assert!(
+        found.len() > 4,
+        "only {} files found in {dirs:?}: the walk is broken",
+        found.len()
+    );
     found
 }
 
@@ -96,7 +118,10 @@ fn read(path: &Path) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// The part of a file before its unit tests.
@@ -112,22 +137,36 @@ fn forbidden_arrows(edges: &[(String, String)]) -> Vec<String> {
         .iter()
         .filter(|(from, to)| {
             allowed.contains_key(to.as_str())
-                && !allowed.get(from.as_str()).is_some_and(|may| may.contains(&to.as_str()))
+                && !allowed
+                    .get(from.as_str())
+                    .is_some_and(|may| may.contains(&to.as_str()))
         })
         .map(|(from, to)| format!("{from} -> {to}"))
         .collect()
 }
 
 fn package_edges() -> Vec<(String, String)> {
-    let text = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let text = cargo(&[
+        "metadata",
+        "--no-deps",
+        "--format-version",
+        "1",
+        "--offline",
+    ]);
     let metadata: serde_json::Value = serde_json::from_str(&text).unwrap();
     let mut edges = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
         let from = package["name"].as_str().unwrap();
-        assert!(ARROWS.iter().any(|(name, _)| *name == from), "package {from} is not in ARROWS");
+        assert!(
+            ARROWS.iter().any(|(name, _)| *name == from),
+            "package {from} is not in ARROWS"
+        );
         for dependency in package["dependencies"].as_array().unwrap() {
             if dependency["kind"].is_null() {
-                edges.push((from.to_owned(), dependency["name"].as_str().unwrap().to_owned()));
+                edges.push((
+                    from.to_owned(),
+                    dependency["name"].as_str().unwrap().to_owned(),
+                ));
             }
         }
     }
@@ -149,12 +188,28 @@ fn an_arrow_that_points_up_is_found() {
 
 #[test]
 fn the_kill_path_reaches_no_manifest_git_check_trader_or_prompt() {
-    let tree =
-        cargo(&["tree", "-p", "launch-kill", "-e", "normal", "--prefix", "none", "--offline"]);
-    let reached: BTreeSet<&str> =
-        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(reached.contains("reqwest"), "the tree was not read:\n{tree}");
-    let wrong: Vec<_> = KILL_MUST_NOT_REACH.iter().filter(|name| reached.contains(*name)).collect();
+    let tree = cargo(&[
+        "tree",
+        "-p",
+        "launch-kill",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "--offline",
+    ]);
+    let reached: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(
+        reached.contains("reqwest"),
+        "the tree was not read:\n{tree}"
+    );
+    let wrong: Vec<_> = KILL_MUST_NOT_REACH
+        .iter()
+        .filter(|name| reached.contains(*name))
+        .collect();
     assert!(wrong.is_empty(), "launch-kill reaches {wrong:?}");
 }
 
@@ -180,7 +235,10 @@ fn pure_packages_touch_nothing() {
         let found = names(&read(&path), PURE_MUST_NOT_NAME);
         assert!(found.is_empty(), "{}: {found:?}", shown(&path));
     }
-    assert_eq!(names("fn f() {\n  std::fs::read(p)\n}", PURE_MUST_NOT_NAME), ["line 2: std::fs"]);
+    assert_eq!(
+        names("fn f() {\n  std::fs::read(p)\n}", PURE_MUST_NOT_NAME),
+        ["line 2: std::fs"]
+    );
 }
 
 #[test]
@@ -199,7 +257,11 @@ fn deploy_kill_and_verify_do_not_know_the_loopback_platform() {
 fn every_check_file_is_in_the_table_and_every_code_has_one_file() {
     let mut codes = BTreeSet::new();
     for row in launch_checks::TABLE {
-        assert!(codes.insert(row.code.to_string()), "{} stands twice", row.code);
+        assert!(
+            codes.insert(row.code.to_string()),
+            "{} stands twice",
+            row.code
+        );
     }
     let files: BTreeSet<String> = sources(&["checks"])
         .iter()
@@ -209,7 +271,10 @@ fn every_check_file_is_in_the_table_and_every_code_has_one_file() {
             Some(format!("LC-{code}"))
         })
         .collect();
-    assert_eq!(files, codes, "files that open with their code on the left, the table on the right");
+    assert_eq!(
+        files, codes,
+        "files that open with their code on the left, the table on the right"
+    );
 }
 
 // ---- files -----------------------------------------------------------------------------------------
@@ -217,7 +282,11 @@ fn every_check_file_is_in_the_table_and_every_code_has_one_file() {
 #[test]
 fn every_file_says_what_it_is_for() {
     for path in sources(&["src", "checks", "trader", "tests"]) {
-        assert!(read(&path).starts_with("//!"), "{} does not open with `//!`", shown(&path));
+        assert!(
+            read(&path).starts_with("//!"),
+            "{} does not open with `//!`",
+            shown(&path)
+        );
     }
 }
 
@@ -226,6 +295,10 @@ fn files_read_in_one_sitting() {
     for path in sources(&["src", "checks", "trader"]) {
         let text = read(&path);
         let lines = without_tests(&text).lines().count();
-        assert!(lines <= LINES_MAX, "{}: {lines} lines without tests", shown(&path));
+        assert!(
+            lines <= LINES_MAX,
+            "{}: {lines} lines without tests",
+            shown(&path)
+        );
     }
 }
