@@ -16,6 +16,7 @@ Stop:
 
 Rehearse:
   tape         Turn recorded data into a tape
+  platform     The loopback platform that stands in for Railway on this machine
 
 Project:
   completions  Print shell completions
@@ -82,6 +83,8 @@ pub struct Shared {
 pub enum Command {
     /// Turn recorded data into a tape.
     Tape(With<crate::tape::TapeArgs>),
+    /// The loopback platform that stands in for Railway on this machine.
+    Platform(With<crate::loopback::PlatformArgs>),
     /// Print shell completions.
     Completions(With<CompletionsArgs>),
 }
@@ -97,6 +100,7 @@ pub struct CompletionsArgs {
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
         Command::Tape(with) => dispatch(&with, crate::tape::run),
+        Command::Platform(with) => dispatch(&with, crate::loopback::run),
         Command::Completions(with) => dispatch(&with, completions),
     };
     exit.code()

@@ -16,7 +16,10 @@ pub enum Format {
 }
 
 /// The surroundings of one run.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the operator typed")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that the operator typed"
+)]
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Where `launch` keeps its state (`--state-dir`, `LAUNCH_STATE_DIR`, else per user).
