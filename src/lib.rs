@@ -13,8 +13,6 @@ pub mod receipts;
 pub mod repo;
 pub mod schema;
 pub mod source;
-pub mod schema;
-pub mod source;
 pub mod tape;
 pub mod verify;
 pub mod watchdog;
