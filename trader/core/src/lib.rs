@@ -4,6 +4,7 @@
 //! strategy → safeguards → gateway → engine → ledger; `sim` stands where the venue would.
 //! Knows neither the network nor `launch`; time arrives inside the event.
 
+pub mod components;
 pub mod digest;
 pub mod engine;
 pub mod event;
@@ -12,13 +13,19 @@ pub mod golden;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
+pub mod near_miss;
 pub mod order;
 pub mod refusal;
 pub mod safeguards;
 pub mod sim;
+pub mod strategy;
 pub mod strategy_file;
 pub mod tape;
 pub mod units;
+pub mod view;
 pub mod volatility;
 pub mod window;
 pub mod wire;
+
+#[cfg(test)]
+mod fixtures;

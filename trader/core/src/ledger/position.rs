@@ -22,6 +22,8 @@ pub struct PositionKey {
 pub struct Position {
     /// Shares bought.
     pub bought: Shares,
+    /// What they cost without fees.
+    pub paid: Usd,
     /// What they cost, fees included.
     pub cost: Usd,
     /// Shares sold again.
@@ -38,6 +40,7 @@ const SPLIT_DIGITS: u32 = 6;
 impl Position {
     pub(super) const EMPTY: Self = Self {
         bought: Shares::ZERO,
+        paid: Usd::ZERO,
         cost: Usd::ZERO,
         sold: Shares::ZERO,
         proceeds: Usd::ZERO,
@@ -54,10 +57,9 @@ impl Position {
         self.cost - self.sold_cost()
     }
 
-    /// What one held share cost on average, fees not included in the token's price; `None` when
-    /// nothing was bought.
-    pub fn cost_per_share(&self) -> Option<Decimal> {
-        self.cost.get().checked_div(self.bought.get())
+    /// Average price paid per share, fees not included; `None` when nothing was bought.
+    pub fn entry_price(&self) -> Option<Decimal> {
+        self.paid.get().checked_div(self.bought.get())
     }
 
     fn sold_cost(&self) -> Usd {

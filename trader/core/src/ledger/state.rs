@@ -7,10 +7,13 @@ use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Settled windows are forgotten this long after their close: no report comes that late, ms.
-const KEEP_SETTLED_MS: i64 = 48 * 3_600 * 1_000;
+/// Windows with nothing left at stake are forgotten this long after their close: no report comes
+/// that late, ms.
+const KEEP_CLOSED_MS: i64 = 6 * 3_600 * 1_000;
+/// Orders younger than this count for the orders-per-minute limit, ms.
+const MINUTE_MS: i64 = 60_000;
 /// One UTC day, ms.
 const DAY_MS: i64 = 86_400_000;
 
@@ -83,13 +86,47 @@ impl OrderState {
     }
 }
 
+/// What happened in one window.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct WindowBook {
+    orders: Vec<OrderState>,
+    positions: BTreeMap<(StrategyId, Outcome), Position>,
+    outcome: Option<Outcome>,
+}
+
+impl WindowBook {
+    fn order(&self, id: &OrderId) -> Option<&OrderState> {
+        self.orders.iter().find(|state| state.order.id == *id)
+    }
+
+    fn order_mut(&mut self, id: &OrderId) -> Option<&mut OrderState> {
+        self.orders.iter_mut().find(|state| state.order.id == *id)
+    }
+
+    fn live(&self) -> impl Iterator<Item = &OrderState> {
+        self.orders.iter().filter(|state| state.phase.is_live())
+    }
+
+    fn held(&self) -> impl Iterator<Item = (&(StrategyId, Outcome), &Position)> {
+        let open = self.outcome.is_none();
+        self.positions
+            .iter()
+            .filter(move |(_, position)| open && position.held() > Shares::ZERO)
+    }
+
+    fn is_done(&self) -> bool {
+        self.live().next().is_none() && self.held().next().is_none()
+    }
+}
+
 /// Everything a trader must not forget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerState {
     last_seq: u64,
-    orders: BTreeMap<OrderId, OrderState>,
-    positions: BTreeMap<PositionKey, Position>,
-    settled: BTreeMap<WindowId, Outcome>,
+    windows: BTreeMap<WindowId, WindowBook>,
+    /// Windows with something at stake: all that exposure and counts must look at.
+    active: BTreeSet<WindowId>,
+    recent_orders: VecDeque<EpochMs>,
     last_entry: BTreeMap<Asset, EpochMs>,
     day: i64,
     pnl_day: Usd,
@@ -102,13 +139,30 @@ pub struct LedgerState {
     latches: BTreeMap<String, Halted>,
 }
 
+struct Fill<'a> {
+    id: &'a str,
+    shares: Shares,
+    gross: Usd,
+    fee: Usd,
+}
+
+/// The result of a position that has ended (sold or settled), the first time it is asked.
+fn end_of(position: &mut Position, won: Option<bool>) -> Option<Usd> {
+    let ended = won.is_some() || position.held() == Shares::ZERO;
+    if !ended || position.counted || position.bought == Shares::ZERO {
+        return None;
+    }
+    position.counted = true;
+    Some(position.realised(won))
+}
+
 impl Default for LedgerState {
     fn default() -> Self {
         Self {
             last_seq: 0,
-            orders: BTreeMap::new(),
-            positions: BTreeMap::new(),
-            settled: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            active: BTreeSet::new(),
+            recent_orders: VecDeque::new(),
             last_entry: BTreeMap::new(),
             day: 0,
             pnl_day: Usd::ZERO,
@@ -190,7 +244,13 @@ impl LedgerState {
                 fee,
             } => {
                 let gross = *shares * *price;
-                self.fill(record.seq, id, fill_id, *shares, gross, *fee, t)?;
+                let fill = Fill {
+                    id: fill_id,
+                    shares: *shares,
+                    gross,
+                    fee: *fee,
+                };
+                self.fill(record.seq, id, &fill, t)?;
             }
             RecordBody::Settlement { window, outcome } => self.settle(*window, *outcome, t),
             RecordBody::Halt {
@@ -232,126 +292,129 @@ impl LedgerState {
     }
 
     fn intend(&mut self, order: &Order, t: EpochMs) {
+        let window = order.id.window;
         if order.purpose == Purpose::Entry {
-            self.last_entry.insert(order.id.window.asset(), t);
+            self.last_entry.insert(window.asset(), t);
         }
-        self.orders
-            .entry(order.id.clone())
-            .or_insert_with(|| OrderState {
+        self.recent_orders.push_back(t);
+        while self
+            .recent_orders
+            .front()
+            .is_some_and(|first| t - *first >= MINUTE_MS)
+        {
+            self.recent_orders.pop_front();
+        }
+        let book = self.windows.entry(window).or_default();
+        if book.order(&order.id).is_none() {
+            book.orders.push(OrderState {
                 order: order.clone(),
                 intended_at: t,
                 phase: OrderPhase::Intended,
                 filled: Shares::ZERO,
                 fill_ids: BTreeSet::new(),
             });
+        }
+        self.active.insert(window);
     }
 
     fn advance(&mut self, seq: u64, id: &OrderId, to: OrderPhase) -> Result<(), LedgerError> {
         let state = self
-            .orders
-            .get_mut(id)
+            .windows
+            .get_mut(&id.window)
+            .and_then(|book| book.order_mut(id))
             .ok_or_else(|| LedgerError::NoIntent {
                 seq,
                 id: id.clone(),
             })?;
         state.phase = state.phase.max(to);
+        self.settle_activity(id.window);
         Ok(())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of one fill record, used once"
-    )]
+    /// A fill is the truth even where a rejection was reported before it.
     fn fill(
         &mut self,
         seq: u64,
         id: &OrderId,
-        fill_id: &str,
-        shares: Shares,
-        gross: Usd,
-        fee: Usd,
+        fill: &Fill<'_>,
         t: EpochMs,
     ) -> Result<(), LedgerError> {
-        let state = self
-            .orders
-            .get_mut(id)
-            .ok_or_else(|| LedgerError::NoIntent {
-                seq,
-                id: id.clone(),
-            })?;
-        if !state.fill_ids.insert(fill_id.to_owned()) {
+        let no_intent = || LedgerError::NoIntent {
+            seq,
+            id: id.clone(),
+        };
+        let book = self.windows.get_mut(&id.window).ok_or_else(no_intent)?;
+        let state = book.order_mut(id).ok_or_else(no_intent)?;
+        if !state.fill_ids.insert(fill.id.to_owned()) {
             return Ok(());
         }
-        // A fill is the truth even where a rejection was reported before it.
-        state.filled = state.filled.plus(shares);
+        state.filled = state.filled.plus(fill.shares);
         if state.filled >= state.order.shares {
             state.phase = OrderPhase::Filled;
         }
-        let key = PositionKey {
-            window: id.window,
-            strategy: id.strategy.clone(),
-            outcome: state.order.outcome,
-        };
-        let side = state.order.side;
-        let won = self.settled.get(&id.window).map(|o| *o == key.outcome);
-        let position = self.positions.entry(key.clone()).or_insert(Position::EMPTY);
+        let (side, outcome) = (state.order.side, state.order.outcome);
+        let won = book.outcome.map(|settled| settled == outcome);
+        let position = book
+            .positions
+            .entry((id.strategy.clone(), outcome))
+            .or_insert(Position::EMPTY);
         let before = position.realised(won);
         match side {
             Side::Buy => {
-                position.bought = position.bought.plus(shares);
-                position.cost = position.cost + gross + fee;
+                position.bought = position.bought.plus(fill.shares);
+                position.paid += fill.gross;
+                position.cost = position.cost + fill.gross + fill.fee;
             }
             Side::Sell => {
-                position.sold = position.sold.plus(shares);
-                position.proceeds = position.proceeds + gross - fee;
+                position.sold = position.sold.plus(fill.shares);
+                position.proceeds = position.proceeds + fill.gross - fill.fee;
             }
         }
-        let after = position.realised(won);
-        self.fees_total += fee;
-        self.realise(after - before, t);
-        self.count_end(&key, won);
+        let gain = position.realised(won) - before;
+        let ended = end_of(position, won);
+        self.fees_total += fill.fee;
+        self.realise(gain, t);
+        self.count_end(ended);
+        self.active.insert(id.window);
+        self.settle_activity(id.window);
         Ok(())
     }
 
     fn settle(&mut self, window: WindowId, outcome: Outcome, t: EpochMs) {
+        let book = self.windows.entry(window).or_default();
         // The first word on a settlement stands; the engine reports a second, different one.
-        if self.settled.contains_key(&window) {
+        if book.outcome.is_some() {
             return;
         }
-        self.settled.insert(window, outcome);
-        let keys: Vec<PositionKey> = self
-            .positions
-            .keys()
-            .filter(|key| key.window == window)
-            .cloned()
-            .collect();
-        for key in keys {
-            let won = key.outcome == outcome;
-            if let Some(position) = self.positions.get(&key) {
-                let gain = position.realised(Some(won)) - position.realised(None);
-                self.realise(gain, t);
-                self.count_end(&key, Some(won));
-            }
+        book.outcome = Some(outcome);
+        let mut gains = Vec::with_capacity(book.positions.len());
+        for ((_, held), position) in &mut book.positions {
+            let won = *held == outcome;
+            let gain = position.realised(Some(won)) - position.realised(None);
+            gains.push((gain, end_of(position, Some(won))));
         }
-        self.forget_before(t.plus_ms(-KEEP_SETTLED_MS));
+        for (gain, ended) in gains {
+            self.realise(gain, t);
+            self.count_end(ended);
+        }
+        self.settle_activity(window);
+        self.forget_before(t.plus_ms(-KEEP_CLOSED_MS));
     }
 
-    /// Counts a position that has ended as a win or a loss, once.
-    fn count_end(&mut self, key: &PositionKey, won: Option<bool>) {
-        let Some(position) = self.positions.get_mut(key) else {
-            return;
-        };
-        let ended = won.is_some() || position.held() == Shares::ZERO;
-        if !ended || position.counted {
-            return;
+    fn settle_activity(&mut self, window: WindowId) {
+        if self.windows.get(&window).is_none_or(WindowBook::is_done) {
+            self.active.remove(&window);
         }
-        position.counted = true;
-        let result = position.realised(won);
-        self.losses_in_row = if result < Usd::ZERO {
-            self.losses_in_row.saturating_add(1)
-        } else {
-            0
-        };
+    }
+
+    fn count_end(&mut self, ended: Option<Usd>) {
+        if let Some(result) = ended {
+            self.losses_in_row = if result < Usd::ZERO {
+                self.losses_in_row.saturating_add(1)
+            } else {
+                0
+            };
+        }
     }
 
     fn realise(&mut self, amount: Usd, t: EpochMs) {
@@ -370,95 +433,121 @@ impl LedgerState {
     }
 
     fn forget_before(&mut self, limit: EpochMs) {
-        let old = |window: &WindowId| window.close() < limit;
-        if !self.settled.keys().any(old) {
-            return;
-        }
-        let settled = &self.settled;
-        self.orders.retain(|id, state| {
-            state.phase.is_live() || !(old(&id.window) && settled.contains_key(&id.window))
-        });
-        self.positions
-            .retain(|key, _| !(old(&key.window) && settled.contains_key(&key.window)));
-        self.settled.retain(|window, _| !old(window));
+        let active = &self.active;
+        self.windows
+            .retain(|window, _| active.contains(window) || window.close() >= limit);
+    }
+
+    fn active_books(&self) -> impl Iterator<Item = (WindowId, &WindowBook)> {
+        self.active
+            .iter()
+            .filter_map(|window| Some((*window, self.windows.get(window)?)))
     }
 
     /// An order by id.
     pub fn order(&self, id: &OrderId) -> Option<&OrderState> {
-        self.orders.get(id)
+        self.windows.get(&id.window)?.order(id)
     }
 
     /// Orders that may still fill.
     pub fn live_orders(&self) -> impl Iterator<Item = &OrderState> {
-        self.orders.values().filter(|state| state.phase.is_live())
+        self.active_books().flat_map(|(_, book)| book.live())
     }
 
     /// Positions that are neither sold nor settled.
-    pub fn open_positions(&self) -> impl Iterator<Item = (&PositionKey, &Position)> {
-        self.positions.iter().filter(|(key, position)| {
-            position.held() > Shares::ZERO && !self.settled.contains_key(&key.window)
+    pub fn open_positions(&self) -> impl Iterator<Item = (PositionKey, &Position)> {
+        self.active_books().flat_map(|(window, book)| {
+            book.held().map(move |((strategy, outcome), position)| {
+                let key = PositionKey {
+                    window,
+                    strategy: strategy.clone(),
+                    outcome: *outcome,
+                };
+                (key, position)
+            })
         })
     }
 
-    /// What one strategy holds of one outcome, if anything.
-    pub fn held(&self, key: &PositionKey) -> Option<&Position> {
-        self.positions
-            .get(key)
-            .filter(|p| p.held() > Shares::ZERO && !self.settled.contains_key(&key.window))
+    /// What a strategy holds in a window.
+    pub fn held_in<'a>(
+        &'a self,
+        window: WindowId,
+        strategy: &'a StrategyId,
+    ) -> impl Iterator<Item = (Outcome, &'a Position)> {
+        self.windows
+            .get(&window)
+            .into_iter()
+            .flat_map(WindowBook::held)
+            .filter(move |((owner, _), _)| owner == strategy)
+            .map(|((_, outcome), position)| (*outcome, position))
     }
 
     /// How a window settled, if it has.
     pub fn outcome(&self, window: WindowId) -> Option<Outcome> {
-        self.settled.get(&window).copied()
+        self.windows.get(&window)?.outcome
     }
 
     /// Positions that count against the limit: held ones, and entries that may yet become one.
     pub fn position_count(&self) -> usize {
-        let mut keys: BTreeSet<(WindowId, &StrategyId, Outcome)> = self
-            .open_positions()
-            .map(|(key, _)| (key.window, &key.strategy, key.outcome))
-            .collect();
-        keys.extend(
-            self.live_orders()
-                .filter(|state| state.order.purpose == Purpose::Entry)
-                .map(|state| {
-                    (
-                        state.order.id.window,
-                        &state.order.id.strategy,
-                        state.order.outcome,
-                    )
-                }),
-        );
-        keys.len()
+        self.active_books()
+            .map(|(_, book)| {
+                let held = book.held().count();
+                let coming: BTreeSet<(&StrategyId, Outcome)> = book
+                    .live()
+                    .filter(|state| state.order.purpose == Purpose::Entry)
+                    .map(|state| (&state.order.id.strategy, state.order.outcome))
+                    .filter(|(strategy, outcome)| {
+                        book.held()
+                            .all(|((owner, side), _)| (owner, side) != (*strategy, outcome))
+                    })
+                    .collect();
+                held + coming.len()
+            })
+            .sum()
     }
 
     /// USD at stake: held positions at cost, and everything that may still fill at its worst.
     pub fn exposure(&self) -> Usd {
-        let held: Usd = self
-            .open_positions()
-            .map(|(_, position)| position.held_cost())
-            .sum();
-        let reserved: Usd = self.live_orders().map(OrderState::reserved).sum();
-        held + reserved
+        self.active_books()
+            .map(|(_, book)| {
+                let held: Usd = book.held().map(|(_, position)| position.held_cost()).sum();
+                let reserved: Usd = book.live().map(OrderState::reserved).sum();
+                held + reserved
+            })
+            .sum()
     }
 
     /// Entries that used up a place in the window, by any strategy: all but rejected ones.
     pub fn entries_in(&self, window: WindowId) -> impl Iterator<Item = &OrderState> {
-        self.orders
-            .values()
-            .filter(move |state| state.order.id.window == window)
+        self.windows
+            .get(&window)
+            .into_iter()
+            .flat_map(|book| &book.orders)
             .filter(|state| state.order.purpose == Purpose::Entry)
             .filter(|state| state.phase != OrderPhase::Rejected || state.filled > Shares::ZERO)
     }
 
     /// The sequence number for the next order of a strategy in a window.
     pub fn next_sequence(&self, window: WindowId, strategy: &StrategyId) -> u32 {
-        self.orders
-            .keys()
-            .filter(|id| id.window == window && id.strategy == *strategy)
-            .map(|id| id.sequence)
+        self.windows
+            .get(&window)
+            .into_iter()
+            .flat_map(|book| &book.orders)
+            .filter(|state| state.order.id.strategy == *strategy)
+            .map(|state| state.order.id.sequence)
             .max()
             .map_or(1, |last| last.saturating_add(1))
+    }
+
+    /// Orders intended in the minute before `now`, whatever became of them.
+    pub fn orders_last_minute(&self, now: EpochMs) -> u32 {
+        let count = self
+            .recent_orders
+            .iter()
+            .rev()
+            .take_while(|t| now - **t < MINUTE_MS)
+            .count();
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// When the last entry of an asset was intended, whatever became of it.

@@ -1,0 +1,414 @@
+//! A strategy instance: registered components composed from a strategy file, for one asset.
+//!
+//! There is no fallback: an unknown component, option or combination, or a manifest value that no
+//! component of the strategy would enforce, is an error with its place in the file.
+
+use crate::components::options::{OptionError, Options, hint};
+use crate::components::registry::{self, Component as Built};
+use crate::components::{
+    Component, Configured, EntryRule, ExitRule, ProbabilityModel, Ready, Role, Signal,
+    SignalSource, Size, SizingRule, WarmUp,
+};
+use crate::manifest::Manifest;
+use crate::model::Estimate;
+use crate::near_miss::near_miss;
+use crate::refusal::Refusal;
+use crate::strategy_file::{Aggregation, ComponentUse, STRATEGY_SCHEMA_VERSION, StrategyFile};
+use crate::units::{Asset, StrategyId};
+use crate::view::{ExitView, MarketView};
+use crate::wire::ComponentHealth;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Manifest keys that the components of every strategy must hold between them: a declared value that
+/// nothing enforces would be a lie.
+pub const HELD_KEYS: [&str; 8] = [
+    "position_size_usd",
+    "edge.min",
+    "edge.max",
+    "window.min_elapsed_secs",
+    "window.min_remaining_secs",
+    "window.warm_up_secs",
+    "exit.stop_loss",
+    "exit.take_profit",
+];
+
+/// A strategy file that cannot become a strategy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("strategy `{strategy}`, {pointer}: {problem}")]
+pub struct CompositionError {
+    /// The strategy.
+    pub strategy: StrategyId,
+    /// JSON pointer into the file.
+    pub pointer: String,
+    /// What is wrong there.
+    pub problem: CompositionProblem,
+}
+
+/// What is wrong with a strategy file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompositionProblem {
+    /// Another version of the format.
+    #[error("schema_version {0}, this program knows {STRATEGY_SCHEMA_VERSION}")]
+    Version(u32),
+    /// No such component.
+    #[error("unknown component `{seen}`{} (known for {role}: {known})", hint(*near))]
+    UnknownComponent {
+        /// As written.
+        seen: String,
+        /// Where it stands.
+        role: Role,
+        /// The nearest of that role.
+        near: Option<&'static str>,
+        /// All of that role.
+        known: String,
+    },
+    /// A component in another role's place.
+    #[error("component `{seen}` is for {has}, not for {wanted} (known for {wanted}: {known})")]
+    WrongRole {
+        /// The component.
+        seen: &'static str,
+        /// What it is for.
+        has: Role,
+        /// What the place is for.
+        wanted: Role,
+        /// All components for that place.
+        known: String,
+    },
+    /// A bad option.
+    #[error("{0}")]
+    Option(#[from] OptionError),
+    /// `single` joins nothing.
+    #[error("aggregation `single` takes exactly one signal, found {0}")]
+    SignalCount(usize),
+    /// A strategy without exits.
+    #[error("no exit component")]
+    NoExit,
+    /// The same component twice in one list.
+    #[error("component `{0}` stands here twice")]
+    Twice(&'static str),
+    /// A manifest value that nothing would enforce.
+    #[error("no component holds the manifest's `{key}`: add {holders}")]
+    Unheld {
+        /// The key.
+        key: &'static str,
+        /// Components that would hold it.
+        holders: String,
+    },
+}
+
+/// A component on its way from configured to ready.
+#[derive(Debug)]
+struct Part<C: ?Sized> {
+    id: &'static str,
+    slot: Slot<C>,
+}
+
+#[derive(Debug)]
+enum Slot<C: ?Sized> {
+    Configured(Configured<C>),
+    Ready(Ready<C>),
+    /// Only while it is being moved from one state to the other.
+    Moving,
+}
+
+impl<C: Component + ?Sized> Part<C> {
+    const fn new(id: &'static str, component: Configured<C>) -> Self {
+        Self {
+            id,
+            slot: Slot::Configured(component),
+        }
+    }
+
+    fn warm_up(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
+        match std::mem::replace(&mut self.slot, Slot::Moving) {
+            Slot::Configured(component) => match component.warm_up(facts) {
+                Ok(ready) => self.slot = Slot::Ready(ready),
+                Err((component, refusal)) => {
+                    self.slot = Slot::Configured(component);
+                    return Err(refusal);
+                }
+            },
+            ready => self.slot = ready,
+        }
+        Ok(())
+    }
+
+    const fn ready(&self) -> Option<&Ready<C>> {
+        match &self.slot {
+            Slot::Ready(ready) => Some(ready),
+            Slot::Configured(_) | Slot::Moving => None,
+        }
+    }
+
+    fn held(&self) -> Vec<(&'static str, Value)> {
+        match &self.slot {
+            Slot::Configured(component) => component.held(),
+            Slot::Ready(component) => component.held(),
+            Slot::Moving => Vec::new(),
+        }
+    }
+
+    const fn state(&self) -> &'static str {
+        if self.ready().is_some() {
+            "ready"
+        } else {
+            "configured"
+        }
+    }
+}
+
+/// What a strategy proposes to buy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Proposal {
+    /// The model's word.
+    pub estimate: Estimate,
+    /// Which token, at what price.
+    pub signal: Signal,
+    /// How much.
+    pub size: Size,
+}
+
+/// One strategy for one asset.
+#[derive(Debug)]
+pub struct StrategyInstance {
+    id: StrategyId,
+    asset: Asset,
+    probability: Part<dyn ProbabilityModel>,
+    signal: Part<dyn SignalSource>,
+    entry: Part<dyn EntryRule>,
+    sizing: Part<dyn SizingRule>,
+    exits: Vec<Part<dyn ExitRule>>,
+    is_ready: bool,
+}
+
+impl StrategyInstance {
+    /// Composes a strategy from its file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn compose(
+        id: &StrategyId,
+        asset: Asset,
+        file: &StrategyFile,
+        manifest: &Manifest,
+    ) -> Result<Self, CompositionError> {
+        let at = |pointer: &str, problem: CompositionProblem| CompositionError {
+            strategy: id.clone(),
+            pointer: pointer.to_owned(),
+            problem,
+        };
+        if file.schema_version != STRATEGY_SCHEMA_VERSION {
+            return Err(at(
+                "/schema_version",
+                CompositionProblem::Version(file.schema_version),
+            ));
+        }
+        let Aggregation::Single = file.aggregation;
+        let [signal] = file.signals.as_slice() else {
+            return Err(at(
+                "/signals",
+                CompositionProblem::SignalCount(file.signals.len()),
+            ));
+        };
+        let place = |pointer: &str, use_: &ComponentUse, role: Role| {
+            build(use_, role, manifest)
+                .map_err(|(field, problem)| at(&format!("{pointer}{field}"), problem))
+        };
+        let (probability, signal, entry, sizing) = (
+            place("/probability", &file.probability, Role::Probability)?,
+            place("/signals/0", signal, Role::Signal)?,
+            place("/entry", &file.entry, Role::Entry)?,
+            place("/sizing", &file.sizing, Role::Sizing)?,
+        );
+        let mut exits: Vec<Part<dyn ExitRule>> = Vec::with_capacity(file.exits.len());
+        for (n, use_) in file.exits.iter().enumerate() {
+            let pointer = format!("/exits/{n}");
+            if let (name, Built::Exit(exit)) = place(&pointer, use_, Role::Exit)? {
+                if exits.iter().any(|known| known.id == name) {
+                    return Err(at(&pointer, CompositionProblem::Twice(name)));
+                }
+                exits.push(Part::new(name, exit));
+            }
+        }
+        if exits.is_empty() {
+            return Err(at("/exits", CompositionProblem::NoExit));
+        }
+        let (
+            (probability_id, Built::Probability(probability)),
+            (signal_id, Built::Signal(signal)),
+            (entry_id, Built::Entry(entry)),
+            (sizing_id, Built::Sizing(sizing)),
+        ) = (probability, signal, entry, sizing)
+        else {
+            // `build` returns the role it was asked for.
+            return Err(at("", CompositionProblem::NoExit));
+        };
+        let instance = Self {
+            id: id.clone(),
+            asset,
+            probability: Part::new(probability_id, probability),
+            signal: Part::new(signal_id, signal),
+            entry: Part::new(entry_id, entry),
+            sizing: Part::new(sizing_id, sizing),
+            exits,
+            is_ready: false,
+        };
+        let held = instance.held();
+        match HELD_KEYS.into_iter().find(|key| !held.contains_key(*key)) {
+            Some(key) => Err(at(
+                "",
+                CompositionProblem::Unheld {
+                    key,
+                    holders: holders(key),
+                },
+            )),
+            None => Ok(instance),
+        }
+    }
+
+    /// The strategy's id.
+    pub const fn id(&self) -> &StrategyId {
+        &self.id
+    }
+
+    /// The asset it trades.
+    pub const fn asset(&self) -> Asset {
+        self.asset
+    }
+
+    /// Whether every component is ready.
+    pub const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// Warms up what is not ready yet.
+    ///
+    /// # Errors
+    /// What the first unready component still misses.
+    pub fn warm_up(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
+        self.probability.warm_up(facts)?;
+        self.signal.warm_up(facts)?;
+        self.entry.warm_up(facts)?;
+        self.sizing.warm_up(facts)?;
+        for exit in &mut self.exits {
+            exit.warm_up(facts)?;
+        }
+        self.is_ready = true;
+        Ok(())
+    }
+
+    /// What it would buy in this view.
+    ///
+    /// # Errors
+    /// The refusal of the first component that says no.
+    pub fn decide(&self, view: &MarketView<'_>) -> Result<Proposal, Refusal> {
+        let (Some(probability), Some(signal), Some(entry), Some(sizing)) = (
+            self.probability.ready(),
+            self.signal.ready(),
+            self.entry.ready(),
+            self.sizing.ready(),
+        ) else {
+            return Err(NOT_READY);
+        };
+        let estimate = probability.evaluate(view)?;
+        let signal = signal.evaluate(view, &estimate)?;
+        entry.evaluate(view, &signal)?;
+        let size = sizing.evaluate(&signal)?;
+        Ok(Proposal {
+            estimate,
+            signal,
+            size,
+        })
+    }
+
+    /// Why a position should be left now; the first exit component that says so wins.
+    pub fn exit(&self, view: &ExitView<'_>) -> Option<&'static str> {
+        self.exits
+            .iter()
+            .find_map(|part| part.ready()?.evaluate(view))
+    }
+
+    /// The manifest values that its components hold, by dotted key.
+    pub fn held(&self) -> BTreeMap<&'static str, Value> {
+        let mut held = BTreeMap::new();
+        held.extend(self.probability.held());
+        held.extend(self.signal.held());
+        held.extend(self.entry.held());
+        held.extend(self.sizing.held());
+        for exit in &self.exits {
+            held.extend(exit.held());
+        }
+        held
+    }
+
+    /// Its components and their states.
+    pub fn components(&self) -> Vec<ComponentHealth> {
+        let row = |role: Role, id: &str, state: &str| ComponentHealth {
+            id: format!("{}/{role}/{id}/{}", self.id, self.asset),
+            state: state.to_owned(),
+        };
+        let mut rows = vec![
+            row(
+                Role::Probability,
+                self.probability.id,
+                self.probability.state(),
+            ),
+            row(Role::Signal, self.signal.id, self.signal.state()),
+            row(Role::Entry, self.entry.id, self.entry.state()),
+            row(Role::Sizing, self.sizing.id, self.sizing.state()),
+        ];
+        rows.extend(
+            self.exits
+                .iter()
+                .map(|exit| row(Role::Exit, exit.id, exit.state())),
+        );
+        rows
+    }
+}
+
+const NOT_READY: Refusal = Refusal::new(
+    "not_ready",
+    crate::refusal::Refuser::Component,
+    crate::refusal::Figure::None,
+    crate::refusal::Figure::None,
+);
+
+type Placed = Result<(&'static str, Built), (&'static str, CompositionProblem)>;
+
+fn build(use_: &ComponentUse, role: Role, manifest: &Manifest) -> Placed {
+    let known = || registry::ids(role).collect::<Vec<_>>().join(", ");
+    let Some(row) = registry::find(&use_.component) else {
+        return Err((
+            "/component",
+            CompositionProblem::UnknownComponent {
+                seen: use_.component.clone(),
+                role,
+                near: near_miss(&use_.component, registry::ids(role)),
+                known: known(),
+            },
+        ));
+    };
+    if row.role() != role {
+        let problem = CompositionProblem::WrongRole {
+            seen: row.id,
+            has: row.role(),
+            wanted: role,
+            known: known(),
+        };
+        return Err(("/component", problem));
+    }
+    Options::read(row.options, &use_.options)
+        .and_then(|options| row.build(manifest, &options))
+        .map(|component| (row.id, component))
+        .map_err(|error| ("/options", error.into()))
+}
+
+fn holders(key: &str) -> String {
+    registry::TABLE
+        .iter()
+        .filter(|row| row.holds.contains(&key))
+        .map(|row| format!("`{}` ({})", row.id, row.role()))
+        .collect::<Vec<_>>()
+        .join(" or ")
+}
