@@ -7,6 +7,7 @@
 mod incident;
 mod life;
 mod progress;
+mod running;
 mod scratch;
 
 use crate::context::{Context, Format};

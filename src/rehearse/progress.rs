@@ -70,22 +70,26 @@ pub(super) fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
 }
 
+/// A word in green or red, or plain.
+pub(super) fn mark(good: bool, word: &str, color: bool) -> String {
+    match (color, good) {
+        (true, true) => word.green().to_string(),
+        (true, false) => word.red().to_string(),
+        (false, _) => word.to_owned(),
+    }
+}
+
 /// The rehearsal's document for people.
 pub(super) fn summary(report: &LifeReport, color: bool) -> String {
     let mut out = String::new();
-    let paint = |good: bool, text: &str| match (color, good) {
-        (true, true) => text.green().to_string(),
-        (true, false) => text.red().to_string(),
-        (false, _) => text.to_owned(),
-    };
     for step in &report.steps {
         // Writing into a String cannot fail.
-        let _infallible = writeln!(out, "{} {}", paint(true, "ok"), line(step));
+        let _infallible = writeln!(out, "{} {}", mark(true, "ok", color), line(step));
     }
     let total = seconds(report.elapsed_ms);
     let end = match &report.failure {
-        None => format!("{} the whole life in {total}; nothing was left running", paint(true, "passed:")),
-        Some(why) => format!("{} {why}", paint(false, "failed:")),
+        None => format!("{} the whole life in {total}; nothing was left running", mark(true, "passed:", color)),
+        Some(why) => format!("{} {why}", mark(false, "failed:", color)),
     };
     let _infallible = writeln!(out, "\n{end}");
     out

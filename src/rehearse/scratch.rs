@@ -224,6 +224,16 @@ impl Scratch {
         Ok(())
     }
 
+    /// Takes the project away, as on a machine that never had it; commands then run in an empty folder.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn lose_project(&self) -> Result<(), RehearseError> {
+        let machine = |source| RehearseError::Machine { doing: "take the project away".to_owned(), source };
+        std::fs::rename(self.project(), self.root.join("lost")).map_err(machine)?;
+        std::fs::create_dir(self.project()).map_err(machine)
+    }
+
     /// A command with nothing of the operator's environment but where programs and temporary files
     /// are.
     fn bare<I, S>(&self, program: impl AsRef<OsStr>, args: I) -> Command
@@ -252,14 +262,6 @@ impl Drop for Scratch {
         // Whatever step failed: no process of the rehearsal outlives it.
         drop(self.launch(&["kill", "--all", "--settle", "1", "--deadline", "15"]));
         drop(self.launch(&["platform", "stop"]));
-        stop_leftovers(&self.state());
-    }
-}
-
-/// Last resort for processes whose state files still name them: the platform and the watchdog.
-fn stop_leftovers(state: &Path) {
-    for name in ["platform.pid", "watchdog.pid"] {
-        drop(std::fs::remove_file(state.join(name)));
     }
 }
 

@@ -1,0 +1,168 @@
+//! `launch rehearse --incident`: the faults of 2026-02-01, planted again one at a time, and what refuses
+//! each today. One file per fault, one table.
+//!
+//! Titles are the report's own words. A row passes only when what refused it is named; a fault that goes
+//! through is exit 1.
+
+mod code_never_committed;
+mod kill_did_not_work;
+mod names_did_not_match;
+mod positions_stacked;
+
+use super::as_json;
+use super::progress::{mark, seconds};
+use super::scratch::{RehearseError, Scratch};
+use crate::context::{Context, Format};
+use crate::exit::Exit;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+/// Version of the JSON document.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What happened to a planted fault.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What refused it: `check:LC-202`, `safeguard:window_once`, `kill:…`. Empty when nothing did.
+    pub(super) by: Vec<String>,
+    /// What was seen.
+    pub(super) detail: String,
+}
+
+/// One fault.
+#[derive(Debug)]
+pub(super) struct Incident {
+    /// The report's number, or a stable slug.
+    id: &'static str,
+    /// A word to call it by.
+    slug: &'static str,
+    /// The report's own words.
+    title: &'static str,
+    /// What is planted here.
+    planted: &'static str,
+    /// What a person types to see it refused.
+    command: &'static str,
+    plant: fn(&mut Scratch) -> Result<Outcome, RehearseError>,
+}
+
+/// Every fault that is rehearsed, in the report's order.
+const INCIDENTS: &[Incident] = &[
+    code_never_committed::INCIDENT,
+    kill_did_not_work::INCIDENT,
+    names_did_not_match::INCIDENT,
+    positions_stacked::INCIDENT,
+];
+
+/// One row of the document.
+#[derive(Debug, Serialize)]
+struct Row {
+    id: &'static str,
+    title: &'static str,
+    planted: &'static str,
+    refused: bool,
+    by: Vec<String>,
+    command: &'static str,
+    detail: String,
+}
+
+/// The document.
+#[derive(Debug, Serialize)]
+struct IncidentReport {
+    schema_version: u32,
+    incidents: Vec<Row>,
+}
+
+/// Plants what was asked for.
+pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
+    let asked: Vec<&Incident> = INCIDENTS
+        .iter()
+        .filter(|incident| which == "all" || which == incident.id || which == incident.slug)
+        .collect();
+    if asked.is_empty() {
+        let known: Vec<String> =
+            INCIDENTS.iter().map(|known| format!("{} ({})", known.id, known.slug)).collect();
+        ctx.error(&format!("error: no incident {which:?}\nhelp: all, or one of {}", known.join(", ")));
+        return Exit::Usage;
+    }
+    let mut report = IncidentReport { schema_version: SCHEMA_VERSION, incidents: Vec::new() };
+    for incident in asked {
+        let started = Instant::now();
+        ctx.note(&format!("{} {} …", incident.id, incident.title));
+        let row = plant(incident, keep, ctx);
+        ctx.note(&format!("  {} after {}", if row.refused { "refused" } else { "NOT REFUSED" }, seconds(super::millis(started.elapsed()))));
+        report.incidents.push(row);
+    }
+    let all_refused = report.incidents.iter().all(|row| row.refused);
+    match ctx.format {
+        Format::Json => ctx.document(&as_json(&report)),
+        Format::Human => ctx.document(&table(&report, ctx.color)),
+    }
+    if all_refused { Exit::Ok } else { Exit::CheckFailed }
+}
+
+fn plant(incident: &Incident, keep: bool, ctx: &Context) -> Row {
+    let outcome = Scratch::new().and_then(|mut scratch| {
+        if keep {
+            ctx.note(&format!("scratch project: {}", scratch.keep().display()));
+        }
+        (incident.plant)(&mut scratch)
+    });
+    // What could not be rehearsed is not refused.
+    let (by, detail) = match outcome {
+        Ok(outcome) => (outcome.by, outcome.detail),
+        Err(error) => (Vec::new(), format!("could not be rehearsed: {error}")),
+    };
+    Row {
+        id: incident.id,
+        title: incident.title,
+        planted: incident.planted,
+        refused: !by.is_empty(),
+        by,
+        command: incident.command,
+        detail,
+    }
+}
+
+fn table(report: &IncidentReport, color: bool) -> String {
+    let mut out = String::new();
+    for row in &report.incidents {
+        let word = if row.refused { "refused" } else { "NOT REFUSED" };
+        // Writing into a String cannot fail.
+        let _infallible = writeln!(
+            out,
+            "{:>2}  {}\n    planted   {}\n    {}   by {}\n    seen      {}\n    try       {}\n",
+            row.id,
+            row.title,
+            row.planted,
+            mark(row.refused, word, color),
+            if row.by.is_empty() { "nothing".to_owned() } else { row.by.join(", ") },
+            row.detail,
+            row.command,
+        );
+    }
+    let refused = report.incidents.iter().filter(|row| row.refused).count();
+    let _infallible = writeln!(out, "{refused} of {} planted faults refused", report.incidents.len());
+    out
+}
+
+/// The codes of the checks that did not pass in a preflight document, as `check:LC-nnn`.
+fn refusing_checks(document: &serde_json::Value) -> Vec<String> {
+    let checks = document["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    checks
+        .iter()
+        .filter(|check| check["status"] == "fail")
+        .filter_map(|check| check["code"].as_str())
+        .map(|code| format!("check:{code}"))
+        .collect()
+}
+
+/// The message of one check in a preflight document.
+fn message<'a>(document: &'a serde_json::Value, code: &str) -> &'a str {
+    let checks = document["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    checks
+        .iter()
+        .find(|check| check["code"] == code)
+        .and_then(|check| check["message"].as_str())
+        .unwrap_or("?")
+}
