@@ -1,8 +1,8 @@
 //! The `launch` command: gather facts → plan → preflight → deploy → verify → watchdog; kill beside it.
 
 pub mod child;
-pub mod clock;
 pub mod cli;
+pub mod clock;
 pub mod context;
 pub mod deploy;
 pub mod exit;
@@ -10,6 +10,7 @@ pub mod loopback;
 pub mod plan;
 pub mod platform;
 pub mod receipts;
+pub mod rehearse;
 pub mod repo;
 pub mod schema;
 pub mod source;

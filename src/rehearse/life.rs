@@ -41,22 +41,86 @@ const REENABLE: &str = "launch reenable --env staging --reason …";
 
 /// The whole life, in order.
 pub(super) const STEPS: &[Step] = &[
-    Step { title: "scaffold a project", command: "launch init", act: scaffold },
-    Step { title: "commit and push", command: "git commit && git push", act: commit_and_push },
-    Step { title: "judge the commit", command: "launch preflight --env local", act: preflight },
-    Step { title: "deploy to staging", command: DEPLOY, act: deploy },
-    Step { title: "verify from outside", command: "launch verify --env staging", act: verify },
-    Step { title: "soak", command: "launch status --env staging", act: soak },
-    Step { title: "a second deployment appears", command: "(planted)", act: breach },
-    Step { title: "the watchdog stops both", command: "launch status --env staging", act: tripped },
-    Step { title: "deploy is refused", command: DEPLOY, act: refused },
-    Step { title: "re-enable, on the record", command: REENABLE, act: reenable },
-    Step { title: "deploy again", command: DEPLOY, act: deploy },
-    Step { title: "kill drill", command: "launch kill --env staging --drill", act: drill },
-    Step { title: "deploy again", command: DEPLOY, act: deploy },
-    Step { title: "kill", command: "launch kill --env staging", act: kill },
-    Step { title: "deploy is refused", command: DEPLOY, act: refused },
-    Step { title: "re-enable, on the record", command: REENABLE, act: reenable },
+    Step {
+        title: "scaffold a project",
+        command: "launch init",
+        act: scaffold,
+    },
+    Step {
+        title: "commit and push",
+        command: "git commit && git push",
+        act: commit_and_push,
+    },
+    Step {
+        title: "judge the commit",
+        command: "launch preflight --env local",
+        act: preflight,
+    },
+    Step {
+        title: "deploy to staging",
+        command: DEPLOY,
+        act: deploy,
+    },
+    Step {
+        title: "verify from outside",
+        command: "launch verify --env staging",
+        act: verify,
+    },
+    Step {
+        title: "soak",
+        command: "launch status --env staging",
+        act: soak,
+    },
+    Step {
+        title: "a second deployment appears",
+        command: "(planted)",
+        act: breach,
+    },
+    Step {
+        title: "the watchdog stops both",
+        command: "launch status --env staging",
+        act: tripped,
+    },
+    Step {
+        title: "deploy is refused",
+        command: DEPLOY,
+        act: refused,
+    },
+    Step {
+        title: "re-enable, on the record",
+        command: REENABLE,
+        act: reenable,
+    },
+    Step {
+        title: "deploy again",
+        command: DEPLOY,
+        act: deploy,
+    },
+    Step {
+        title: "kill drill",
+        command: "launch kill --env staging --drill",
+        act: drill,
+    },
+    Step {
+        title: "deploy again",
+        command: DEPLOY,
+        act: deploy,
+    },
+    Step {
+        title: "kill",
+        command: "launch kill --env staging",
+        act: kill,
+    },
+    Step {
+        title: "deploy is refused",
+        command: DEPLOY,
+        act: refused,
+    },
+    Step {
+        title: "re-enable, on the record",
+        command: REENABLE,
+        act: reenable,
+    },
 ];
 
 /// Walks the steps; each finished one is added to `done`.
@@ -83,7 +147,10 @@ pub(super) fn walk(
 
 /// A text member of a document, or `?` where it is absent.
 fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
-    document.pointer(pointer).and_then(Value::as_str).unwrap_or("?")
+    document
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or("?")
 }
 
 /// The first characters of an id.
@@ -98,7 +165,11 @@ pub(super) fn scaffold(scratch: &mut Scratch) -> Result<String, RehearseError> {
     scratch.git(&["init", "-q", "-b", "main", "."])?;
     scratch.git(&["remote", "add", "origin", &remote])?;
     scratch.launch(&["init", "."])?.expect(0)?;
-    let files = scratch.git(&["ls-files", "--others"])?.stdout.lines().count();
+    let files = scratch
+        .git(&["ls-files", "--others"])?
+        .stdout
+        .lines()
+        .count();
     Ok(format!("{files} files"))
 }
 
@@ -110,18 +181,30 @@ pub(super) fn commit_and_push(scratch: &mut Scratch) -> Result<String, RehearseE
 
 /// HEAD's commit id.
 pub(super) fn head(scratch: &Scratch) -> Result<String, RehearseError> {
-    Ok(scratch.git(&["rev-parse", "HEAD"])?.stdout.trim().to_owned())
+    Ok(scratch
+        .git(&["rev-parse", "HEAD"])?
+        .stdout
+        .trim()
+        .to_owned())
 }
 
 fn preflight(scratch: &mut Scratch) -> Result<String, RehearseError> {
-    let report = scratch.launch(&["preflight", "--env", "local", "--format", "json"])?.expect(0)?.json()?;
+    let report = scratch
+        .launch(&["preflight", "--env", "local", "--format", "json"])?
+        .expect(0)?
+        .json()?;
     let checks = report["checks"].as_array().map_or(0, Vec::len);
-    Ok(format!("{} after {checks} checks", text(&report, "/verdict")))
+    Ok(format!(
+        "{} after {checks} checks",
+        text(&report, "/verdict")
+    ))
 }
 
 /// Starts the scratch platform at its pace; a deploy finds it running.
 pub(super) fn platform(scratch: &Scratch) -> Result<(), RehearseError> {
-    scratch.launch(&["platform", "serve", "--detach", "--time-scale", TIME_SCALE])?.expect(0)?;
+    scratch
+        .launch(&["platform", "serve", "--detach", "--time-scale", TIME_SCALE])?
+        .expect(0)?;
     Ok(())
 }
 
@@ -132,20 +215,33 @@ pub(super) fn deploy(scratch: &mut Scratch) -> Result<String, RehearseError> {
     let running = Running::of(scratch, ENV)?;
     let health = running.health()?;
     if health["lease"].is_null() {
-        return Err(RehearseError::Wrong("deployed, but the trader holds no trading lease".to_owned()));
+        return Err(RehearseError::Wrong(
+            "deployed, but the trader holds no trading lease".to_owned(),
+        ));
     }
     let nonce = short(text(&health, "/instance_nonce"));
-    Ok(format!("{} runs, instance {nonce}, lease held", short(running.deployment())))
+    Ok(format!(
+        "{} runs, instance {nonce}, lease held",
+        short(running.deployment())
+    ))
 }
 
 fn verify(scratch: &mut Scratch) -> Result<String, RehearseError> {
     scratch.launch(&["verify", "--env", ENV])?.expect(0)?;
     let health = Running::of(scratch, ENV)?.health()?;
-    Ok(format!("commit {}, manifest {}", short(text(&health, "/platform_commit")), &short_digest(&health)))
+    Ok(format!(
+        "commit {}, manifest {}",
+        short(text(&health, "/platform_commit")),
+        &short_digest(&health)
+    ))
 }
 
 fn short_digest(health: &Value) -> String {
-    text(health, "/manifest_digest").trim_start_matches("sha256:").chars().take(8).collect()
+    text(health, "/manifest_digest")
+        .trim_start_matches("sha256:")
+        .chars()
+        .take(8)
+        .collect()
 }
 
 fn soak(scratch: &mut Scratch) -> Result<String, RehearseError> {
@@ -153,15 +249,26 @@ fn soak(scratch: &mut Scratch) -> Result<String, RehearseError> {
     let before = running.health()?;
     std::thread::sleep(SOAK);
     let after = running.health()?;
-    let (from, to) = (text(&before, "/last_tick_at"), text(&after, "/last_tick_at"));
+    let (from, to) = (
+        text(&before, "/last_tick_at"),
+        text(&after, "/last_tick_at"),
+    );
     if from == to {
-        return Err(RehearseError::Wrong(format!("no tick in {} s: last at {to}", SOAK.as_secs())));
+        return Err(RehearseError::Wrong(format!(
+            "no tick in {} s: last at {to}",
+            SOAK.as_secs()
+        )));
     }
     if after["lease"].is_null() || after["errors_last_minute"] != 0 {
-        return Err(RehearseError::Wrong(format!("not healthy after the soak: {after}")));
+        return Err(RehearseError::Wrong(format!(
+            "not healthy after the soak: {after}"
+        )));
     }
     scratch.launch(&["status", "--env", ENV])?.expect(0)?;
-    Ok(format!("{} s, ticks flow, lease renewed, 0 errors", SOAK.as_secs()))
+    Ok(format!(
+        "{} s, ticks flow, lease renewed, 0 errors",
+        SOAK.as_secs()
+    ))
 }
 
 fn breach(scratch: &mut Scratch) -> Result<String, RehearseError> {
@@ -172,33 +279,47 @@ fn breach(scratch: &mut Scratch) -> Result<String, RehearseError> {
 fn tripped(scratch: &mut Scratch) -> Result<String, RehearseError> {
     let path = scratch.state().join(format!("freeze-{ENV}.json"));
     let freeze: Value = wait_until("the watchdog's freeze", TRIP_MAX, || {
-        Ok(std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(std::fs::read_to_string(&path)
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok()))
     })?;
     let processes = wait_until("every trader to be gone", TRIP_MAX, || {
         let living = living_traders(scratch)?;
         Ok((living == 0).then_some(living))
     })?;
-    Ok(format!("{processes} traders live; by {}: {}", text(&freeze, "/by"), text(&freeze, "/reason")))
+    Ok(format!(
+        "{processes} traders live; by {}: {}",
+        text(&freeze, "/by"),
+        text(&freeze, "/reason")
+    ))
 }
 
-/// Traders that the platform's own ground truth says are alive.
+/// Traders that live, by the kernel and not by the platform's word.
 pub(super) fn living_traders(scratch: &Scratch) -> Result<usize, RehearseError> {
-    let status = scratch.launch(&["platform", "status", "--format", "json"])?.expect(0)?.json()?;
-    status["processes"]
-        .as_array()
-        .map(Vec::len)
-        .ok_or_else(|| RehearseError::Wrong(format!("`launch platform status` tells no processes: {status}")))
+    let living = crate::loopback::living_processes(&scratch.state())
+        .map_err(|error| RehearseError::Wrong(error.to_string()))?;
+    Ok(living.values().map(Vec::len).sum())
 }
 
 fn refused(scratch: &mut Scratch) -> Result<String, RehearseError> {
     let ran = scratch.launch(&["deploy", "--env", ENV])?.expect(4)?;
-    let why = ran.stderr.lines().find(|line| line.contains("frozen")).unwrap_or_default();
+    let why = ran
+        .stderr
+        .lines()
+        .find(|line| line.contains("frozen"))
+        .unwrap_or_default();
     Ok(format!("exit 4: {}", why.trim()))
 }
 
 fn reenable(scratch: &mut Scratch) -> Result<String, RehearseError> {
     scratch
-        .launch(&["reenable", "--env", ENV, "--reason", "rehearsal: the breach was planted"])?
+        .launch(&[
+            "reenable",
+            "--env",
+            ENV,
+            "--reason",
+            "rehearsal: the breach was planted",
+        ])?
         .expect(0)?;
     Ok("read back everywhere".to_owned())
 }
@@ -206,23 +327,57 @@ fn reenable(scratch: &mut Scratch) -> Result<String, RehearseError> {
 /// The figures of a kill's JSON document.
 pub(super) fn kill_figures(document: &Value) -> String {
     let target = &document["targets"][0];
-    let ms = |name: &str| target[name].as_u64().map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"));
-    format!("{}: first answer {}, proved after {}", text(document, "/verdict"), ms("first_ack_ms"), ms("elapsed_ms"))
+    let ms = |name: &str| {
+        target[name]
+            .as_u64()
+            .map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"))
+    };
+    format!(
+        "{}: first answer {}, proved after {}",
+        text(document, "/verdict"),
+        ms("first_ack_ms"),
+        ms("elapsed_ms")
+    )
 }
 
 fn drill(scratch: &mut Scratch) -> Result<String, RehearseError> {
-    stop(scratch, &["kill", "--env", ENV, "--drill", "--settle", SETTLE_SECS, "--format", "json"])
+    stop(
+        scratch,
+        &[
+            "kill",
+            "--env",
+            ENV,
+            "--drill",
+            "--settle",
+            SETTLE_SECS,
+            "--format",
+            "json",
+        ],
+    )
 }
 
 fn kill(scratch: &mut Scratch) -> Result<String, RehearseError> {
-    stop(scratch, &["kill", "--env", ENV, "--settle", SETTLE_SECS, "--format", "json"])
+    stop(
+        scratch,
+        &[
+            "kill",
+            "--env",
+            ENV,
+            "--settle",
+            SETTLE_SECS,
+            "--format",
+            "json",
+        ],
+    )
 }
 
 fn stop(scratch: &Scratch, args: &[&str]) -> Result<String, RehearseError> {
     let document = scratch.launch(args)?.expect(0)?.json()?;
     let living = living_traders(scratch)?;
     if living != 0 {
-        return Err(RehearseError::Wrong(format!("the kill said {document}, but {living} traders live")));
+        return Err(RehearseError::Wrong(format!(
+            "the kill said {document}, but {living} traders live"
+        )));
     }
     Ok(kill_figures(&document))
 }

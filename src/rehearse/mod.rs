@@ -96,7 +96,11 @@ fn whole_life(keep: bool, ctx: &Context) -> Exit {
         Format::Json => ctx.document(&as_json(&report)),
         Format::Human => ctx.document(&progress::summary(&report, ctx.color)),
     }
-    if report.passed { Exit::Ok } else { Exit::CheckFailed }
+    if report.passed {
+        Exit::Ok
+    } else {
+        Exit::CheckFailed
+    }
 }
 
 /// A document as indented JSON with a final line end.

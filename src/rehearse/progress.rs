@@ -26,20 +26,30 @@ pub(super) struct Progress {
 impl Progress {
     /// Progress over `count` steps.
     pub(super) fn new(ctx: &Context, count: usize) -> Self {
-        let target =
-            if ctx.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if ctx.progress {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(TURN_EVERY);
-        Self { bar, plain: !ctx.progress, quiet: ctx.quiet, count, at: 0 }
+        Self {
+            bar,
+            plain: !ctx.progress,
+            quiet: ctx.quiet,
+            count,
+            at: 0,
+        }
     }
 
     /// A step begins.
     pub(super) fn begin(&mut self, title: &str) {
         self.at = self.at.saturating_add(1);
-        self.bar.set_message(format!("{}/{} {title}", self.at, self.count));
+        self.bar
+            .set_message(format!("{}/{} {title}", self.at, self.count));
     }
 
     /// A step is done.
@@ -62,7 +72,12 @@ impl Progress {
 }
 
 fn line(step: &StepReport) -> String {
-    format!("{:<34} {:>7}  {}", step.title, seconds(step.elapsed_ms), step.detail)
+    format!(
+        "{:<34} {:>7}  {}",
+        step.title,
+        seconds(step.elapsed_ms),
+        step.detail
+    )
 }
 
 /// `2.9 s`.
@@ -88,7 +103,10 @@ pub(super) fn summary(report: &LifeReport, color: bool) -> String {
     }
     let total = seconds(report.elapsed_ms);
     let end = match &report.failure {
-        None => format!("{} the whole life in {total}; nothing was left running", mark(true, "passed:", color)),
+        None => format!(
+            "{} the whole life in {total}; nothing was left running",
+            mark(true, "passed:", color)
+        ),
         Some(why) => format!("{} {why}", mark(false, "failed:", color)),
     };
     let _infallible = writeln!(out, "\n{end}");

@@ -46,10 +46,19 @@ impl Running {
         let dir = StateDir::at(scratch.state());
         let name = EnvName::parse(env).map_err(|error| wrong("environment", &error))?;
         let path = dir.kill_file_path(&name);
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(&path.display().to_string(), &error))?;
-        let file = serde_json::from_str(&text).map_err(|error| wrong(&path.display().to_string(), &error))?;
-        let token = |kind| dir.read_token(kind, &name).map_err(|error| wrong("token", &error));
-        Ok(Self { file, halt_token: token(TokenFile::Halt)?, platform_token: token(TokenFile::Platform)? })
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| wrong(&path.display().to_string(), &error))?;
+        let file = serde_json::from_str(&text)
+            .map_err(|error| wrong(&path.display().to_string(), &error))?;
+        let token = |kind| {
+            dir.read_token(kind, &name)
+                .map_err(|error| wrong("token", &error))
+        };
+        Ok(Self {
+            file,
+            halt_token: token(TokenFile::Halt)?,
+            platform_token: token(TokenFile::Platform)?,
+        })
     }
 
     /// The deployment's id, for people.
@@ -61,7 +70,8 @@ impl Running {
     pub(super) fn health(&self) -> Result<Value, RehearseError> {
         let url = self.file.trader_url.as_deref().unwrap_or_default();
         let endpoint = Endpoint::parse(url).map_err(|error| wrong("trader_url", &error))?;
-        let trader = Trader::new(endpoint, self.halt_token.clone()).map_err(|error| wrong("trader", &error))?;
+        let trader = Trader::new(endpoint, self.halt_token.clone())
+            .map_err(|error| wrong("trader", &error))?;
         let health = block_on(trader.health(Deadline::after(ANSWER_MAX)))?;
         Ok(health.map_err(|error| wrong("GET /health", &error))?.raw)
     }
@@ -70,14 +80,23 @@ impl Running {
     pub(super) fn deploy_beside(&self, commit: &str) -> Result<String, RehearseError> {
         let endpoint = Endpoint::parse(self.file.endpoint.as_deref().unwrap_or_default())
             .map_err(|error| wrong("endpoint", &error))?;
-        let token = self.platform_token.clone().ok_or_else(|| RehearseError::Wrong("no platform token".to_owned()))?;
-        let client = Client::new(endpoint, Auth::Project(token)).map_err(|error| wrong("client", &error))?;
+        let token = self
+            .platform_token
+            .clone()
+            .ok_or_else(|| RehearseError::Wrong("no platform token".to_owned()))?;
+        let client =
+            Client::new(endpoint, Auth::Project(token)).map_err(|error| wrong("client", &error))?;
         let ids = ServiceIds {
             project_id: self.file.project_id.clone(),
             environment_id: self.file.environment_id.clone().unwrap_or_default(),
             service_id: self.file.service_id.clone().unwrap_or_default(),
         };
-        let sent = block_on(calls::deploy(&client, &ids, commit, Deadline::after(ANSWER_MAX)))?;
+        let sent = block_on(calls::deploy(
+            &client,
+            &ids,
+            commit,
+            Deadline::after(ANSWER_MAX),
+        ))?;
         sent.map_err(|error| wrong("serviceInstanceDeployV2", &error))
     }
 }
@@ -94,7 +113,10 @@ pub(super) fn wait_until<T>(
             return Ok(found);
         }
         if Instant::now() >= until {
-            return Err(RehearseError::Wrong(format!("{what}: not within {} s", bound.as_secs())));
+            return Err(RehearseError::Wrong(format!(
+                "{what}: not within {} s",
+                bound.as_secs()
+            )));
         }
         std::thread::sleep(LOOK_EVERY);
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,18 @@ pub struct Unexpected {
 
 impl Unexpected {
     fn explain(&self) -> String {
-        let said = if self.ran.stderr.trim().is_empty() { &self.ran.stdout } else { &self.ran.stderr };
-        format!("`{}` ended with {}, wanted {}\n{}", self.ran.command, self.ran.ended(), self.wanted, said.trim_end())
+        let said = if self.ran.stderr.trim().is_empty() {
+            &self.ran.stdout
+        } else {
+            &self.ran.stderr
+        };
+        format!(
+            "`{}` ended with {}, wanted {}\n{}",
+            self.ran.command,
+            self.ran.ended(),
+            self.wanted,
+            said.trim_end()
+        )
     }
 }
 
@@ -69,7 +79,10 @@ pub struct Ran {
 
 impl Ran {
     fn ended(&self) -> String {
-        self.code.map_or_else(|| "a signal or the time bound".to_owned(), |code| format!("exit {code}"))
+        self.code.map_or_else(
+            || "a signal or the time bound".to_owned(),
+            |code| format!("exit {code}"),
+        )
     }
 
     /// The command itself, if it ended with `code`.
@@ -81,7 +94,10 @@ impl Ran {
             Ok(self)
         } else {
             let wanted = format!("exit {code}");
-            Err(RehearseError::Unexpected(Box::new(Unexpected { wanted, ran: self })))
+            Err(RehearseError::Unexpected(Box::new(Unexpected {
+                wanted,
+                ran: self,
+            })))
         }
     }
 
@@ -90,8 +106,12 @@ impl Ran {
     /// # Errors
     /// When stdout is not one JSON document.
     pub fn json(&self) -> Result<serde_json::Value, RehearseError> {
-        serde_json::from_str(&self.stdout)
-            .map_err(|error| RehearseError::Wrong(format!("`{}` printed no JSON document: {error}", self.command)))
+        serde_json::from_str(&self.stdout).map_err(|error| {
+            RehearseError::Wrong(format!(
+                "`{}` printed no JSON document: {error}",
+                self.command
+            ))
+        })
     }
 }
 
@@ -119,12 +139,20 @@ impl Scratch {
             .tempdir()
             .map_err(machine("make a temporary folder"))?;
         // Temporary folders may lie behind a link; git and the trader report resolved paths.
-        let root = folder.path().canonicalize().map_err(machine("resolve the temporary folder"))?;
+        let root = folder
+            .path()
+            .canonicalize()
+            .map_err(machine("resolve the temporary folder"))?;
         let exe = std::env::current_exe().map_err(machine("find the own executable"))?;
         for name in ["home", "project", "state"] {
             std::fs::create_dir(root.join(name)).map_err(machine("make a folder"))?;
         }
-        Ok(Self { folder: Some(folder), root, exe, variables: BTreeMap::new() })
+        Ok(Self {
+            folder: Some(folder),
+            root,
+            exe,
+            variables: BTreeMap::new(),
+        })
     }
 
     /// Leaves the folder on disk when the rehearsal ends.
@@ -161,7 +189,9 @@ impl Scratch {
     /// When it cannot be started.
     pub fn launch(&self, args: &[&str]) -> Result<Ran, RehearseError> {
         let mut command = self.bare(&self.exe, args);
-        command.envs(&self.variables).env("LAUNCH_STATE_DIR", self.state());
+        command
+            .envs(&self.variables)
+            .env("LAUNCH_STATE_DIR", self.state());
         run(command, format!("launch {}", args.join(" ")), COMMAND_MAX)
     }
 
@@ -170,7 +200,12 @@ impl Scratch {
     /// # Errors
     /// When git is missing or ends with another code than 0.
     pub fn git(&self, args: &[&str]) -> Result<Ran, RehearseError> {
-        let who = ["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@localhost"];
+        let who = [
+            "-c",
+            "user.name=rehearsal",
+            "-c",
+            "user.email=rehearsal@localhost",
+        ];
         let mut command = self.bare("git", who.iter().copied().chain(args.iter().copied()));
         command
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -185,7 +220,10 @@ impl Scratch {
     /// When the disk refuses.
     pub fn write(&self, path: &str, text: &str) -> Result<(), RehearseError> {
         let full = self.project().join(path);
-        let machine = |source| RehearseError::Machine { doing: format!("write {path}"), source };
+        let machine = |source| RehearseError::Machine {
+            doing: format!("write {path}"),
+            source,
+        };
         if let Some(folder) = full.parent() {
             std::fs::create_dir_all(folder).map_err(machine)?;
         }
@@ -197,8 +235,12 @@ impl Scratch {
     /// # Errors
     /// When it is not there.
     pub fn read(&self, path: &str) -> Result<String, RehearseError> {
-        std::fs::read_to_string(self.project().join(path))
-            .map_err(|source| RehearseError::Machine { doing: format!("read {path}"), source })
+        std::fs::read_to_string(self.project().join(path)).map_err(|source| {
+            RehearseError::Machine {
+                doing: format!("read {path}"),
+                source,
+            }
+        })
     }
 
     /// Replaces one text in a project file.
@@ -208,7 +250,9 @@ impl Scratch {
     pub fn replace(&self, path: &str, from: &str, to: &str) -> Result<(), RehearseError> {
         let text = self.read(path)?;
         if !text.contains(from) {
-            return Err(RehearseError::Wrong(format!("{path} holds no {from:?} to replace")));
+            return Err(RehearseError::Wrong(format!(
+                "{path} holds no {from:?} to replace"
+            )));
         }
         self.write(path, &text.replacen(from, to, 1))
     }
@@ -229,7 +273,10 @@ impl Scratch {
     /// # Errors
     /// When the disk refuses.
     pub fn lose_project(&self) -> Result<(), RehearseError> {
-        let machine = |source| RehearseError::Machine { doing: "take the project away".to_owned(), source };
+        let machine = |source| RehearseError::Machine {
+            doing: "take the project away".to_owned(),
+            source,
+        };
         std::fs::rename(self.project(), self.root.join("lost")).map_err(machine)?;
         std::fs::create_dir(self.project()).map_err(machine)
     }
@@ -272,12 +319,21 @@ fn run(mut command: Command, shown: String, bound: Duration) -> Result<Ran, Rehe
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|source| RehearseError::Machine { doing: format!("start `{shown}`"), source })?;
+        .map_err(|source| RehearseError::Machine {
+            doing: format!("start `{shown}`"),
+            source,
+        })?;
     let out = read_all(child.stdout.take());
     let err = read_all(child.stderr.take());
     let code = wait(&mut child, started + bound);
     let text = |thread: std::thread::JoinHandle<String>| thread.join().unwrap_or_default();
-    Ok(Ran { command: shown, code, stdout: text(out), stderr: text(err), elapsed: started.elapsed() })
+    Ok(Ran {
+        command: shown,
+        code,
+        stdout: text(out),
+        stderr: text(err),
+        elapsed: started.elapsed(),
+    })
 }
 
 fn wait(child: &mut Child, until: Instant) -> Option<i32> {

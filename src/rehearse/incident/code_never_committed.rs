@@ -23,7 +23,10 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
     scratch.git(&["add", "-A"])?;
     scratch.git(&["commit", "-q", "-m", "notes"])?;
     scratch.write("notes.md", "edited, but never committed\n")?;
-    scratch.write("epic-8.rs", "// the code that everybody believed was running\n")?;
+    scratch.write(
+        "epic-8.rs",
+        "// the code that everybody believed was running\n",
+    )?;
     let ran = scratch.launch(&["preflight", "--env", "staging", "--format", "json"])?;
     let report = ran.expect(1)?.json()?;
     // A deploy runs the same list; it must refuse too, and start nothing.
@@ -35,6 +38,10 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
         .collect();
     // Both facts were planted, so both must be seen.
     let by = if by.len() == 2 { by } else { Vec::new() };
-    let detail = format!("{}; {}", message(&report, "LC-101"), message(&report, "LC-102"));
+    let detail = format!(
+        "{}; {}",
+        message(&report, "LC-101"),
+        message(&report, "LC-102")
+    );
     Ok(Outcome { by, detail })
 }

@@ -6,6 +6,7 @@
 //! system, and the kill said so only then.
 
 use super::{Incident, Outcome};
+use crate::loopback::{Faults, set_faults};
 use crate::rehearse::life;
 use crate::rehearse::scratch::{RehearseError, Scratch};
 
@@ -23,9 +24,16 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
     life::commit_and_push(scratch)?;
     life::deploy(scratch)?;
     let before = life::living_traders(scratch)?;
-    scratch.plant_platform_fault(&serde_json::json!({ "stop_acknowledged_only": true }))?;
+    let faults = Faults {
+        stop_acknowledged_only: true,
+        ..Faults::default()
+    };
+    set_faults(&scratch.state(), &faults)
+        .map_err(|error| RehearseError::Wrong(error.to_string()))?;
     scratch.lose_project()?;
-    let ran = scratch.launch(&["kill", "--env", "staging", "--settle", "2", "--format", "json"])?;
+    let ran = scratch.launch(&[
+        "kill", "--env", "staging", "--settle", "2", "--format", "json",
+    ])?;
     let document = ran.expect(0)?.json()?;
     let after = life::living_traders(scratch)?;
     let proved = document["verdict"] == "verified" && before > 0 && after == 0;
@@ -36,7 +44,11 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
         .iter()
         .filter_map(|deployment| deployment["action"].as_str())
         .collect();
-    let by = if proved { vec!["kill:escalated".to_owned(), "kill:witness".to_owned()] } else { Vec::new() };
+    let by = if proved {
+        vec!["kill:escalated".to_owned(), "kill:witness".to_owned()]
+    } else {
+        Vec::new()
+    };
     let detail = format!(
         "{}; actions: {}; traders alive before {before}, after {after}",
         life::kill_figures(&document),

@@ -7,7 +7,6 @@
 mod code_never_committed;
 mod kill_did_not_work;
 mod names_did_not_match;
-mod positions_stacked;
 
 use super::as_json;
 use super::progress::{mark, seconds};
@@ -51,7 +50,6 @@ const INCIDENTS: &[Incident] = &[
     code_never_committed::INCIDENT,
     kill_did_not_work::INCIDENT,
     names_did_not_match::INCIDENT,
-    positions_stacked::INCIDENT,
 ];
 
 /// One row of the document.
@@ -80,17 +78,33 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
         .filter(|incident| which == "all" || which == incident.id || which == incident.slug)
         .collect();
     if asked.is_empty() {
-        let known: Vec<String> =
-            INCIDENTS.iter().map(|known| format!("{} ({})", known.id, known.slug)).collect();
-        ctx.error(&format!("error: no incident {which:?}\nhelp: all, or one of {}", known.join(", ")));
+        let known: Vec<String> = INCIDENTS
+            .iter()
+            .map(|known| format!("{} ({})", known.id, known.slug))
+            .collect();
+        ctx.error(&format!(
+            "error: no incident {which:?}\nhelp: all, or one of {}",
+            known.join(", ")
+        ));
         return Exit::Usage;
     }
-    let mut report = IncidentReport { schema_version: SCHEMA_VERSION, incidents: Vec::new() };
+    let mut report = IncidentReport {
+        schema_version: SCHEMA_VERSION,
+        incidents: Vec::new(),
+    };
     for incident in asked {
         let started = Instant::now();
         ctx.note(&format!("{} {} …", incident.id, incident.title));
         let row = plant(incident, keep, ctx);
-        ctx.note(&format!("  {} after {}", if row.refused { "refused" } else { "NOT REFUSED" }, seconds(super::millis(started.elapsed()))));
+        ctx.note(&format!(
+            "  {} after {}",
+            if row.refused {
+                "refused"
+            } else {
+                "NOT REFUSED"
+            },
+            seconds(super::millis(started.elapsed()))
+        ));
         report.incidents.push(row);
     }
     let all_refused = report.incidents.iter().all(|row| row.refused);
@@ -98,7 +112,11 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
         Format::Json => ctx.document(&as_json(&report)),
         Format::Human => ctx.document(&table(&report, ctx.color)),
     }
-    if all_refused { Exit::Ok } else { Exit::CheckFailed }
+    if all_refused {
+        Exit::Ok
+    } else {
+        Exit::CheckFailed
+    }
 }
 
 fn plant(incident: &Incident, keep: bool, ctx: &Context) -> Row {
@@ -127,7 +145,11 @@ fn plant(incident: &Incident, keep: bool, ctx: &Context) -> Row {
 fn table(report: &IncidentReport, color: bool) -> String {
     let mut out = String::new();
     for row in &report.incidents {
-        let word = if row.refused { "refused" } else { "NOT REFUSED" };
+        let word = if row.refused {
+            "refused"
+        } else {
+            "NOT REFUSED"
+        };
         // Writing into a String cannot fail.
         let _infallible = writeln!(
             out,
@@ -136,19 +158,30 @@ fn table(report: &IncidentReport, color: bool) -> String {
             row.title,
             row.planted,
             mark(row.refused, word, color),
-            if row.by.is_empty() { "nothing".to_owned() } else { row.by.join(", ") },
+            if row.by.is_empty() {
+                "nothing".to_owned()
+            } else {
+                row.by.join(", ")
+            },
             row.detail,
             row.command,
         );
     }
     let refused = report.incidents.iter().filter(|row| row.refused).count();
-    let _infallible = writeln!(out, "{refused} of {} planted faults refused", report.incidents.len());
+    let _infallible = writeln!(
+        out,
+        "{refused} of {} planted faults refused",
+        report.incidents.len()
+    );
     out
 }
 
 /// The codes of the checks that did not pass in a preflight document, as `check:LC-nnn`.
 fn refusing_checks(document: &serde_json::Value) -> Vec<String> {
-    let checks = document["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let checks = document["checks"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     checks
         .iter()
         .filter(|check| check["status"] == "fail")
@@ -159,7 +192,10 @@ fn refusing_checks(document: &serde_json::Value) -> Vec<String> {
 
 /// The message of one check in a preflight document.
 fn message<'a>(document: &'a serde_json::Value, code: &str) -> &'a str {
-    let checks = document["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let checks = document["checks"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     checks
         .iter()
         .find(|check| check["code"] == code)

@@ -18,7 +18,11 @@ pub(super) const INCIDENT: Incident = Incident {
 
 fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
     life::scaffold(scratch)?;
-    scratch.replace("manifests/local.toml", "\"probability-model\"", "\"Probability Model Only\"")?;
+    scratch.replace(
+        "manifests/local.toml",
+        "\"probability-model\"",
+        "\"Probability Model Only\"",
+    )?;
     life::commit_and_push(scratch)?;
     let ran = scratch.launch(&["preflight", "--env", "local", "--format", "json"])?;
     let report = ran.expect(1)?.json()?;
@@ -26,5 +30,8 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
         .into_iter()
         .filter(|check| check == "check:LC-201" || check == "check:LC-202")
         .collect();
-    Ok(Outcome { by, detail: message(&report, "LC-201").to_owned() })
+    Ok(Outcome {
+        by,
+        detail: message(&report, "LC-201").to_owned(),
+    })
 }
