@@ -13,6 +13,7 @@ use crate::ops::{Op, Retry};
 use crate::secret::Secret;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time of one attempt when the client is not told otherwise.
@@ -50,12 +51,14 @@ impl Auth {
     }
 }
 
-/// A client for one GraphQL endpoint with one token. Cloning shares its connections.
+/// A client for one GraphQL endpoint. Cloning shares its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: Http,
     endpoint: Endpoint,
     auth: Auth,
+    /// Tried in order when the token before is refused.
+    fallbacks: Arc<[Auth]>,
     attempt_timeout: Duration,
 }
 
@@ -66,19 +69,31 @@ impl Client {
     /// [`CallError::Setup`] when TLS cannot be set up.
     pub fn new(endpoint: Endpoint, auth: Auth) -> Result<Self, CallError> {
         let http = Http::for_endpoint(&endpoint)?;
+        let fallbacks = Arc::from([]);
         Ok(Self {
             http,
             endpoint,
             auth,
+            fallbacks,
             attempt_timeout: ATTEMPT_TIMEOUT,
         })
     }
 
-    /// The same connections with another token.
+    /// The same connections with another token and no fallbacks.
     #[must_use]
     pub fn with_auth(&self, auth: Auth) -> Self {
         Self {
             auth,
+            fallbacks: Arc::from([]),
+            ..self.clone()
+        }
+    }
+
+    /// The same client; where its token is refused, each of these is tried.
+    #[must_use]
+    pub fn with_fallbacks(&self, fallbacks: Vec<Auth>) -> Self {
+        Self {
+            fallbacks: fallbacks.into(),
             ..self.clone()
         }
     }
@@ -104,7 +119,8 @@ impl Client {
     /// next attempt would start after it, the last error is returned at once.
     ///
     /// # Errors
-    /// See [`CallError`]; texts of the server are shortened and free of the token.
+    /// See [`CallError`]; texts of the server are shortened and free of the token. When every
+    /// token is refused, the error of the first.
     pub async fn call(
         &self,
         op: &Op,
@@ -117,10 +133,31 @@ impl Client {
             "operationName": op.name,
         })
         .to_string();
+        let refused = match self.repeat(op, &self.auth, &body, deadline).await {
+            Err(error) if error.is_unauthorized() => error,
+            answer => return answer,
+        };
+        for auth in self.fallbacks.iter() {
+            match self.repeat(op, auth, &body, deadline).await {
+                Err(error) if error.is_unauthorized() => {}
+                answer => return answer,
+            }
+        }
+        Err(refused)
+    }
+
+    /// One token, as many attempts as the operation and the deadline allow.
+    async fn repeat(
+        &self,
+        op: &Op,
+        auth: &Auth,
+        body: &str,
+        deadline: Deadline,
+    ) -> Result<Value, CallError> {
         let mut attempt = 1;
         loop {
             let limit = deadline.at_most(self.attempt_timeout);
-            let error = match self.attempt(op, body.clone(), limit).await {
+            let error = match self.attempt(op, auth, body.to_owned(), limit).await {
                 Ok(data) => return Ok(data),
                 Err(error) => error,
             };
@@ -138,8 +175,14 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, op: &Op, body: String, limit: Deadline) -> Result<Value, CallError> {
-        let (name, value) = self.auth.header()?;
+    async fn attempt(
+        &self,
+        op: &Op,
+        auth: &Auth,
+        body: String,
+        limit: Deadline,
+    ) -> Result<Value, CallError> {
+        let (name, value) = auth.header()?;
         let request = self
             .http
             .request(reqwest::Method::POST, self.endpoint.with_operation(op.name))
@@ -147,7 +190,7 @@ impl Client {
             .header(name, value)
             .body(body);
         let answer = self.http.exchange(request, limit).await?;
-        read(&answer, self.auth.secret())
+        read(&answer, auth.secret())
     }
 }
 

@@ -72,6 +72,16 @@ impl Endpoint {
                 .is_some_and(|host| RAILWAY_HOSTS.contains(&host))
     }
 
+    /// Host and port, for a bare connection.
+    pub(crate) fn host_and_port(&self) -> Option<(String, u16)> {
+        let host = self
+            .0
+            .host_str()?
+            .trim_start_matches('[')
+            .trim_end_matches(']');
+        Some((host.to_owned(), self.0.port_or_known_default()?))
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -1,0 +1,188 @@
+//! The edge: runtime, signals, panics, printing. What `launch kill` and `launch-kill` both call.
+//!
+//! Nothing here may keep the kill waiting or make it fail: stderr and stdout are written by other
+//! threads (a terminal that does not read blocks them, not us), a closed pipe is no error, Ctrl-C
+//! counts only before the first request, and a panic ends in 7.
+
+use crate::args::{Format, KillArgs};
+use crate::pace::Pace;
+use crate::render;
+use crate::run::{self, Progress};
+use crate::targets::{Surroundings, Unusable};
+use std::io::{IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit code: something may still run.
+const NOT_VERIFIED: u8 = 7;
+/// Exit code: nothing could be asked.
+const USAGE: u8 = 2;
+/// Exit code of `--check`: not everything is there.
+const NOT_READY: u8 = 3;
+/// Exit code: interrupted before the first request.
+const INTERRUPTED: u8 = 130;
+/// Longest wait for whoever reads stdout and stderr: within the deadline …
+const READER_MAX: Duration = Duration::from_secs(5);
+/// … and past it.
+const READER_PAST_DEADLINE: Duration = Duration::from_millis(500);
+
+/// What the run leaves to be printed, and the exit code.
+struct Ending {
+    document: String,
+    code: u8,
+}
+
+/// Runs the kill and returns its exit code. Makes its own runtime; call it from plain `main`.
+pub fn main_with(args: &KillArgs) -> u8 {
+    let start = Instant::now();
+    let (lines, to_print) = channel();
+    // No Err of a spawn may stop the kill: without this thread the notes are lost, nothing else.
+    let notes = thread::Builder::new()
+        .name("notes".into())
+        .spawn(move || print_notes(&to_print))
+        .ok();
+    let progress = Progress::new(lines.clone());
+    let ending =
+        catch_unwind(AssertUnwindSafe(|| work(args, start, &progress))).unwrap_or_else(|_| {
+            drop(lines.send("launch kill broke: a bug. Something may still run (exit 7)".into()));
+            Ending {
+                document: String::new(),
+                code: NOT_VERIFIED,
+            }
+        });
+    let Ending { document, code } = ending;
+    let printer = thread::Builder::new()
+        .name("document".into())
+        .spawn(move || print(&document))
+        .ok();
+    drop((lines, progress));
+    let left = args
+        .deadline
+        .saturating_sub(start.elapsed())
+        .min(READER_MAX);
+    let (waited, reader_max) = (Instant::now(), left.max(READER_PAST_DEADLINE));
+    for thread in [printer, notes].into_iter().flatten() {
+        while !thread.is_finished() && waited.elapsed() < reader_max {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    code
+}
+
+fn work(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            progress.say(format!(
+                "launch kill cannot start: {error}. Nothing was asked (exit 7)"
+            ));
+            return Ending {
+                document: String::new(),
+                code: NOT_VERIFIED,
+            };
+        }
+    };
+    let ending = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = interrupted(progress) => {
+                progress.say("interrupted before the first request: nothing was asked to stop".into());
+                Ending { document: String::new(), code: INTERRUPTED }
+            }
+            ending = ask(args, start, progress) => ending,
+        }
+    });
+    // A name resolution that hangs must not hold the exit.
+    runtime.shutdown_background();
+    ending
+}
+
+async fn ask(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
+    let around = Surroundings::of_this_process(args.state_dir.as_deref());
+    let pace = Pace::default();
+    let outcome = if args.check {
+        run::check(args, &around, &pace, progress)
+            .await
+            .map(|report| Ending {
+                document: match args.format {
+                    Format::Human => render::check(&report),
+                    Format::Json => {
+                        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+                    }
+                },
+                code: if report.ready { 0 } else { NOT_READY },
+            })
+    } else {
+        run::run(args, &around, &pace, start, progress)
+            .await
+            .map(|report| Ending {
+                document: match args.format {
+                    Format::Human => render::report(&report, wants_color(args)),
+                    Format::Json => report.to_json(),
+                },
+                code: report.verdict.exit_code(),
+            })
+    };
+    outcome.unwrap_or_else(|Unusable(why)| {
+        progress.say(format!("launch kill: {why}"));
+        Ending {
+            document: String::new(),
+            code: USAGE,
+        }
+    })
+}
+
+/// Ends at the first interrupt that comes before any request; later ones only get an answer.
+async fn interrupted(progress: &Progress) {
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+        SignalKind::terminate(),
+    ];
+    let [interrupt, hangup, terminate] = kinds.map(signal);
+    let (Ok(mut interrupt), Ok(mut hangup), Ok(mut terminate)) = (interrupt, hangup, terminate)
+    else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if !progress.has_asked() {
+            return;
+        }
+        progress.say(
+            "the stop is on its way and goes on; it ends at the deadline at the latest".into(),
+        );
+    }
+}
+
+fn wants_color(args: &KillArgs) -> bool {
+    !args.no_color
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::io::stdout().is_terminal()
+}
+
+fn print_notes(lines: &Receiver<String>) {
+    for line in lines {
+        let mut stderr = std::io::stderr().lock();
+        drop(writeln!(stderr, "{line}"));
+    }
+}
+
+fn print(document: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(
+        stdout
+            .write_all(document.as_bytes())
+            .and_then(|()| stdout.flush()),
+    );
+}

@@ -1,0 +1,219 @@
+//! The report for people. Returns text; never prints.
+//!
+//! Readable without colour; the first line says everything that matters.
+
+use crate::report::{PathReport, PathStatus, Report, TargetReport};
+use crate::run::{CheckReport, FindingStatus};
+use crate::verdict::{Verdict, WitnessStatus};
+use serde_json::Value;
+use std::fmt::Write;
+
+/// Positions that are listed one by one; more are counted.
+const POSITIONS_MAX: usize = 10;
+
+/// The report of a kill.
+pub fn report(report: &Report, color: bool) -> String {
+    let mut text = String::new();
+    for target in &report.targets {
+        of_target(&mut text, target, color);
+    }
+    if report.targets.len() > 1 {
+        line(
+            &mut text,
+            &format!("all targets: {}", headline(report.verdict, color)),
+        );
+    }
+    text
+}
+
+/// The report of `--check`.
+pub fn check(report: &CheckReport) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let status = match finding.status {
+            FindingStatus::Ok => "ok",
+            FindingStatus::Missing => "missing",
+            FindingStatus::Failed => "FAILED",
+        };
+        line(
+            &mut text,
+            &format!(
+                "{:<16} {:<12} {status:<8} {}",
+                finding.env, finding.what, finding.detail
+            ),
+        );
+    }
+    let verdict = if report.ready {
+        "a kill can be made and proved"
+    } else {
+        "a kill could not be proved now"
+    };
+    line(&mut text, verdict);
+    text
+}
+
+fn of_target(text: &mut String, target: &TargetReport, color: bool) {
+    let time = match target.verdict {
+        Verdict::Verified => format!(" in {}", span(target.elapsed_ms)),
+        Verdict::NothingRunning
+        | Verdict::Reduced
+        | Verdict::PlatformOnly
+        | Verdict::Unverified
+        | Verdict::Failed => format!(" after {}", span(target.elapsed_ms)),
+    };
+    line(
+        text,
+        &format!("{}: {}{time}", target.env, headline(target.verdict, color)),
+    );
+    line(text, &format!("  because     {}", target.reason));
+    if let Some(ms) = target.first_ack_ms {
+        line(
+            text,
+            &format!(
+                "  first ack   {} (deadline {})",
+                span(ms),
+                span(target.deadline_ms)
+            ),
+        );
+    }
+    for path in &target.paths {
+        if path.status != PathStatus::NotConfigured || path.path != "venue" {
+            line(text, &format!("  {:<11} {}", path.path, of_path(path)));
+        }
+    }
+    for deployment in &target.deployments {
+        let action = deployment
+            .action
+            .map_or_else(String::new, |action| format!(" → {action}"));
+        let ack = deployment
+            .acknowledged_ms
+            .map_or_else(String::new, |ms| format!(" accepted {}", span(ms)));
+        let seen = deployment.status_seen.as_deref().unwrap_or("not read");
+        let last = deployment.final_status.as_deref().unwrap_or("not read");
+        let dead = deployment
+            .confirmed_ms
+            .map_or_else(String::new, |ms| format!(", dead {}", span(ms)));
+        line(
+            text,
+            &format!(
+                "  deployment  {} {seen}{action}{ack} → {last}{dead}",
+                deployment.id
+            ),
+        );
+    }
+    for witness in &target.witnesses {
+        let status = match witness.status {
+            WitnessStatus::Agrees => "agrees",
+            WitnessStatus::Consistent => "consistent, proves nothing",
+            WitnessStatus::Contradicts => "CONTRADICTS",
+            WitnessStatus::Silent => "silent",
+        };
+        line(
+            text,
+            &format!(
+                "  witness     {} {status}: {}",
+                witness.name, witness.detail
+            ),
+        );
+    }
+    let orders = target
+        .open_orders
+        .map_or_else(|| "unknown".to_owned(), |open| open.to_string());
+    line(text, &format!("  open orders {orders}"));
+    positions(text, target.positions.as_ref());
+    for change in &target.changed {
+        line(
+            text,
+            &format!("  changed     {}; back: {}", change.what, change.put_back),
+        );
+    }
+    for reason in &target.may_restart {
+        line(text, &format!("  may restart {reason}"));
+    }
+    for (number, step) in target.runbook.iter().enumerate() {
+        line(
+            text,
+            &format!("  do now {:<4} {step}", number.saturating_add(1)),
+        );
+    }
+}
+
+fn of_path(path: &PathReport) -> String {
+    let status = match path.status {
+        PathStatus::NotConfigured => "not configured",
+        PathStatus::Failed => "failed",
+        PathStatus::Requested => "requested",
+        PathStatus::Acknowledged => "acknowledged",
+        PathStatus::Confirmed => "confirmed",
+    };
+    let mut text = status.to_owned();
+    for (label, ms) in [
+        ("acknowledged", path.acknowledged_ms),
+        ("confirmed", path.confirmed_ms),
+    ] {
+        if let Some(ms) = ms {
+            // Writing to a String cannot fail.
+            let _ok = write!(text, ", {label} {}", span(ms)).is_ok();
+        }
+    }
+    if !path.detail.is_empty() {
+        text.push_str(": ");
+        text.push_str(&path.detail);
+    }
+    text
+}
+
+fn positions(text: &mut String, positions: Option<&Value>) {
+    let Some(list) = positions.and_then(Value::as_array) else {
+        line(text, "  positions   unknown");
+        return;
+    };
+    line(text, &format!("  positions   {} open", list.len()));
+    for position in list.iter().take(POSITIONS_MAX) {
+        let field = |name: &str| match position.get(name) {
+            Some(Value::String(text)) => crate::call_error::shorten(text),
+            Some(Value::Null) | None => "?".to_owned(),
+            Some(other) => crate::call_error::shorten(&other.to_string()),
+        };
+        line(
+            text,
+            &format!(
+                "    {} {}: {} shares, can lose {} USD, closes in {} ms",
+                field("window"),
+                field("outcome"),
+                field("shares"),
+                field("cost_usd"),
+                field("closes_in_ms")
+            ),
+        );
+    }
+}
+
+fn headline(verdict: Verdict, color: bool) -> String {
+    let words = match verdict {
+        Verdict::Verified => "VERIFIED stopped",
+        Verdict::NothingRunning => "NOTHING RUNNING",
+        Verdict::Reduced => "REDUCED, entries off, it keeps running",
+        Verdict::PlatformOnly => "NOT VERIFIED, only the platform says stopped",
+        Verdict::Unverified => "NOT VERIFIED, something may still run",
+        Verdict::Failed => "FAILED, nothing acknowledged, it may still run",
+    };
+    if !color {
+        return words.to_owned();
+    }
+    let code = if verdict.exit_code() == 0 { "32" } else { "31" };
+    format!("\u{1b}[1;{code}m{words}\u{1b}[0m")
+}
+
+fn span(ms: u64) -> String {
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// Adds a line; control characters of others' texts cannot move the cursor.
+fn line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}

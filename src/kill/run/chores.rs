@@ -1,0 +1,118 @@
+//! What a kill does beside stopping: freeze, auto-deploy off, whose token it is.
+//!
+//! None of it may delay a stop or fail the kill; each says on the board what it changed, how to
+//! put it back, and what could still start the trader again.
+
+use super::board::Board;
+use crate::client::Client;
+use crate::deadline::Deadline;
+use crate::freeze::{self, Freeze, FreezeState};
+use crate::platform::{self, ServiceIds};
+use crate::report::Change;
+use crate::state_dir::{EnvName, StateDir};
+use std::sync::Arc;
+
+/// Writes the freeze on this machine unless one stands there already.
+pub(crate) async fn freeze_here(
+    board: Arc<Board>,
+    dir: StateDir,
+    env: EnvName,
+    freeze: Freeze,
+    put_back: String,
+) {
+    // fsync may take long: never on the thread that sends the stop.
+    let written = tokio::task::spawn_blocking(move || {
+        let before = freeze::read_local(&dir, &env);
+        if let FreezeState::Frozen(_) = before {
+            return Ok(false);
+        }
+        // One that cannot be read is replaced by one that can; it does not become ours to lift.
+        freeze::write_local(&dir, &env, &freeze)
+            .map(|()| before == FreezeState::Off)
+            .map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap_or_else(|_| Err("the writer broke".to_owned()));
+    board.write(|state| match written {
+        Ok(is_new) => {
+            state.froze_locally = is_new;
+            let since = if is_new {
+                ""
+            } else {
+                " (an earlier freeze stands)"
+            };
+            let what = format!("frozen on this machine{since}: deploys and leases are refused");
+            state.changed.push(Change { what, put_back });
+        }
+        Err(why) => {
+            state.may_restart.insert(format!(
+                "a deploy: the freeze could not be written here ({why})"
+            ));
+        }
+    });
+}
+
+/// Sets the service variable unless a freeze stands there already.
+pub(crate) async fn freeze_service(
+    board: Arc<Board>,
+    client: Client,
+    ids: ServiceIds,
+    freeze: Freeze,
+    put_back: String,
+    deadline: Deadline,
+) {
+    let before = freeze::read_variable(&client, &ids, deadline).await;
+    if let Ok(FreezeState::Frozen(_)) = before {
+        board.write(|state| {
+            let what = "frozen on the service (an earlier freeze stands)".to_owned();
+            state.changed.push(Change { what, put_back });
+        });
+        return;
+    }
+    match freeze::write_variable(&client, &ids, &freeze, deadline).await {
+        Ok(()) => board.write(|state| {
+            state.froze_service = before == Ok(FreezeState::Off);
+            let what = format!("frozen on the service ({} set, no redeploy)", freeze::VARIABLE);
+            state.changed.push(Change { what, put_back });
+        }),
+        Err(error) => board.write(|state| {
+            state.may_restart.insert(format!(
+                "another operator's deploy: the freeze is on this machine only (service variable: {error})"
+            ));
+        }),
+    }
+}
+
+/// Turns deployment on push off.
+pub(crate) async fn auto_deploy_off(
+    board: Arc<Board>,
+    client: Client,
+    ids: ServiceIds,
+    dashboard: Option<String>,
+    deadline: Deadline,
+) {
+    let status = platform::auto_deploy(&client, &ids, deadline).await;
+    if status.as_ref().is_ok_and(|status| !status.enabled) {
+        return;
+    }
+    // Unknown is treated as on.
+    let now = match platform::set_auto_deploy(&client, &ids, false, deadline).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err("the platform still says on".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    board.write(|state| match now {
+        Ok(()) => {
+            let place = dashboard.unwrap_or_else(|| "the dashboard".to_owned());
+            state.changed.push(Change {
+                what: "deployment on push is off".into(),
+                put_back: format!("{place}: service settings, Source, enable deployment on push"),
+            });
+        }
+        Err(why) => {
+            state
+                .may_restart
+                .insert(format!("a push to the connected branch ({why})"));
+        }
+    });
+}

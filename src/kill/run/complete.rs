@@ -1,0 +1,110 @@
+//! Ids that are missing are asked of the platform: a project token knows its environment, and an
+//! environment knows its services.
+//!
+//! Only where they are missing: with ids known the first stop waits for nothing.
+
+use super::pursuit::client;
+use crate::args::KillArgs;
+use crate::client::Client;
+use crate::deadline::Deadline;
+use crate::pace::Pace;
+use crate::platform::{self, Service};
+use crate::targets::{Resolved, Target, Unusable};
+use std::fmt::Write;
+
+/// Fills in what is missing, or says what to paste.
+pub(crate) async fn complete(
+    found: &mut Resolved,
+    args: &KillArgs,
+    pace: &Pace,
+) -> Result<(), Unusable> {
+    let is_only = found.targets.len() == 1;
+    let mut complete = Vec::new();
+    for target in std::mem::take(&mut found.targets) {
+        let needs = target.environment_id.is_none() || target.service_id.is_none();
+        let limit = Deadline::after(pace.request_timeout).at_most(args.deadline);
+        let Some(client) = client(&target, pace).filter(|_| needs) else {
+            complete.push(target);
+            continue;
+        };
+        match fill(target.clone(), &client, args, limit).await {
+            Ok(targets) => complete.extend(targets),
+            // Another way is left, or others are to be stopped: one gap must not keep them alive.
+            Err(why) if !is_only || target.trader_url.is_some() => {
+                found.notes.push(why.to_string());
+                complete.push(target);
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    found.targets = complete;
+    Ok(())
+}
+
+async fn fill(
+    mut target: Target,
+    client: &Client,
+    args: &KillArgs,
+    limit: Deadline,
+) -> Result<Vec<Target>, Unusable> {
+    if target.environment_id.is_none() || target.project_id.is_none() {
+        match platform::project_token(client, limit).await {
+            Ok(scope) => {
+                target.environment_id.get_or_insert(scope.environment_id);
+                target.project_id.get_or_insert(scope.project_id);
+            }
+            Err(error) if target.environment_id.is_none() => {
+                return Err(Unusable(format!(
+                    "the environment is not known and the token does not tell it ({error}): set \
+                     RAILWAY_ENVIRONMENT_ID or pass --environment-id"
+                )));
+            }
+            Err(_) => {}
+        }
+    }
+    if target.service_id.is_some() {
+        return Ok(vec![target]);
+    }
+    let environment = target.environment_id.clone().unwrap_or_default();
+    let services = platform::services(client, &environment, target.project_id.as_deref(), limit)
+        .await
+        .map_err(|error| {
+            Unusable(format!(
+                "cannot list the services of environment {environment}: {error}"
+            ))
+        })?;
+    if args.all_services {
+        return Ok(services
+            .iter()
+            .map(|service| one_of(&target, service))
+            .collect());
+    }
+    Err(Unusable(which(&environment, &services)))
+}
+
+fn one_of(target: &Target, service: &Service) -> Target {
+    Target {
+        env: format!("{}/{}", target.env, service.name),
+        service_id: Some(service.id.clone()),
+        ..target.clone()
+    }
+}
+
+/// The services, each with the line to paste.
+fn which(environment: &str, services: &[Service]) -> String {
+    let mut text = format!(
+        "no service id is known. Environment {environment} has {}; paste one line:\n",
+        services.len()
+    );
+    for service in services {
+        // Writing to a String cannot fail.
+        let _ok = writeln!(
+            text,
+            "  launch kill --service-id {}   # {}",
+            service.id, service.name
+        )
+        .is_ok();
+    }
+    text.push_str("  launch kill --all-services   # all of them");
+    text
+}

@@ -1,0 +1,198 @@
+//! The kill: from arguments to a report.
+//!
+//! Order of reading: here (which targets, in what manner), `pursuit` (one target), the paths
+//! (`sweep`, `trader_path`, `watchdog_path`, `local_path`, `chores`), then `board` → `assess` →
+//! `verdict` → `outcome`. Asks nothing of the operator and needs no terminal.
+
+mod assess;
+mod board;
+mod check;
+mod chores;
+mod complete;
+mod drill;
+mod local_path;
+mod outcome;
+mod pursuit;
+mod record;
+mod scoped;
+mod sweep;
+mod trader_path;
+mod watchdog_path;
+
+pub use check::{CheckReport, Finding, FindingStatus, check};
+pub use scoped::{Stop, stop_deployment};
+
+use crate::args::KillArgs;
+use crate::freeze::Freeze;
+use crate::pace::Pace;
+use crate::report::{Report, TargetReport};
+use crate::targets::{Surroundings, Unusable, resolve};
+use crate::verdict::{Goal, Verdict};
+use board::Asked;
+use pursuit::{Job, pursue};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use tokio::task::JoinSet;
+use trader_path::Voice;
+
+/// What a run tells while it works: lines for stderr, and whether it has begun to stop things.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    lines: std::sync::mpsc::Sender<String>,
+    asked: Asked,
+}
+
+impl Progress {
+    /// Lines go into `lines`; a receiver that is gone is no error.
+    pub fn new(lines: std::sync::mpsc::Sender<String>) -> Self {
+        Self {
+            lines,
+            asked: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Progress that nobody reads.
+    pub fn silent() -> Self {
+        Self::new(std::sync::mpsc::channel().0)
+    }
+
+    /// Whether the first request that stops anything has gone out.
+    pub fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn say(&self, line: String) {
+        drop(self.lines.send(line));
+    }
+}
+
+/// Kills what `args` name and reports. `start` is when the operator asked: all figures and the
+/// deadline count from there.
+///
+/// # Errors
+/// [`Unusable`] when nothing could be asked (exit code 2). Everything else is in the report.
+pub async fn run(
+    args: &KillArgs,
+    around: &Surroundings,
+    pace: &Pace,
+    start: Instant,
+    progress: &Progress,
+) -> Result<Report, Unusable> {
+    let mut found = resolve(args, around)?;
+    let pace = Pace {
+        settle: args.settle,
+        ..pace.clone()
+    };
+    for note in &found.notes {
+        progress.say(format!("note: {note}"));
+    }
+    complete::complete(&mut found, args, &pace).await?;
+    let verb = if args.reduce_only { "reduces" } else { "stops" };
+    for target in &found.targets {
+        progress.say(format!("launch kill {verb} {}", target.describe()));
+    }
+    if args.drill {
+        drill::refuse_unless_ready(&found, &pace).await?;
+    }
+    let start = if args.drill { Instant::now() } else { start };
+    let mut crew = JoinSet::new();
+    for (place, target) in found.targets.into_iter().enumerate() {
+        let job = Job {
+            goal: if args.reduce_only {
+                Goal::ReduceOnly
+            } else {
+                Goal::Stop
+            },
+            only: None,
+            voice: voice(args, around),
+            freeze: Some((new_freeze(args, around), around.state_dir.clone())),
+            is_drill: args.drill,
+            pace: pace.clone(),
+            start,
+            span: args.deadline,
+            asked: Arc::clone(&progress.asked),
+            target,
+        };
+        crew.spawn(async move { (place, pursue(job).await) });
+    }
+    let mut reports: Vec<(usize, TargetReport)> = Vec::new();
+    let mut bugs = 0_u32;
+    while let Some(ended) = crew.join_next().await {
+        match ended {
+            Ok(report) => reports.push(report),
+            Err(_) => bugs = bugs.saturating_add(1),
+        }
+    }
+    reports.sort_by_key(|(place, _)| *place);
+    let mut targets: Vec<TargetReport> = reports.into_iter().map(|(_, report)| report).collect();
+    targets.extend(
+        found
+            .unreadable
+            .into_iter()
+            .map(|(env, why)| unreachable_target(env, why, args)),
+    );
+    targets.extend((0..bugs).map(|_| {
+        unreachable_target(
+            "unknown".into(),
+            "this target's kill broke: a bug".into(),
+            args,
+        )
+    }));
+    let report = Report::new(targets);
+    record::write(around, args, &report).await;
+    Ok(report)
+}
+
+fn voice(args: &KillArgs, around: &Surroundings) -> Voice {
+    Voice {
+        by: operator(around),
+        reason: args.reason.clone(),
+    }
+}
+
+/// Who asks, as far as the environment tells.
+fn operator(around: &Surroundings) -> String {
+    let name = ["USER", "LOGNAME", "GITHUB_ACTOR"]
+        .iter()
+        .find_map(|name| around.variables.get(*name));
+    let name = name
+        .cloned()
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    format!("{name} (launch kill)")
+}
+
+fn new_freeze(args: &KillArgs, around: &Surroundings) -> Freeze {
+    let at = jiff::Timestamp::now();
+    // Random enough to tell two freezes of one second apart.
+    let tail = RandomState::new().build_hasher().finish();
+    Freeze {
+        id: format!("kill-{}-{:08x}", at.as_second(), tail & 0xffff_ffff),
+        at: at.to_string(),
+        by: operator(around),
+        reason: args.reason.clone(),
+    }
+}
+
+/// A target that could not even be tried.
+fn unreachable_target(env: String, why: String, args: &KillArgs) -> TargetReport {
+    TargetReport {
+        env,
+        verdict: Verdict::Failed,
+        reason: why,
+        started_at: jiff::Timestamp::now().to_string(),
+        elapsed_ms: 0,
+        deadline_ms: board::ms(args.deadline),
+        first_ack_ms: None,
+        paths: Vec::new(),
+        deployments: Vec::new(),
+        witnesses: Vec::new(),
+        open_orders: None,
+        positions: None,
+        changed: Vec::new(),
+        may_restart: Vec::new(),
+        runbook: vec!["pass the ids by hand: --project-id --environment-id --service-id".into()],
+    }
+}

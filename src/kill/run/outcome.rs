@@ -1,0 +1,171 @@
+//! From the board to the report: what an operator reads, and what to do next.
+
+use super::assess::{self, Frame};
+use super::board::{Board, PathRecord, State, ms};
+use super::pursuit::Job;
+use crate::report::{DeploymentReport, PathReport, PathStatus, TargetReport};
+use crate::verdict::{Goal, Verdict};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// How the pursuit ended.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: &'static str,
+    pub(crate) started_at: String,
+    pub(crate) elapsed: Duration,
+}
+
+/// The report of one target.
+pub(crate) fn report(job: &Job, board: &Board, frame: &Frame, end: End) -> TargetReport {
+    let now = Instant::now();
+    board.read(|state| TargetReport {
+        env: job.target.env.clone(),
+        verdict: end.verdict,
+        reason: reason(state, job, &end),
+        started_at: end.started_at,
+        elapsed_ms: ms(end.elapsed),
+        deadline_ms: ms(job.span),
+        first_ack_ms: [
+            state.trader_path.acknowledged_ms,
+            state.platform_path.acknowledged_ms,
+        ]
+        .into_iter()
+        .flatten()
+        .min(),
+        paths: vec![
+            path("trader", &state.trader_path),
+            path("platform", &state.platform_path),
+            path_of_venue(),
+        ],
+        deployments: deployments(state),
+        witnesses: assess::witnesses(state, frame, now),
+        open_orders: assess::open_orders(state),
+        positions: state.positions.clone(),
+        changed: state.changed.clone(),
+        may_restart: may_restart(state),
+        runbook: runbook(job, end.verdict),
+    })
+}
+
+fn reason(state: &State, job: &Job, end: &End) -> String {
+    let mut parts = vec![end.reason.to_owned()];
+    if state.bugs > 0 {
+        parts = vec!["a path of the kill broke: a bug".to_owned()];
+    } else if !state.doubts.is_empty() {
+        parts.push(state.doubts.join("; "));
+    }
+    if end.verdict.exit_code() != 0 && end.elapsed >= job.span {
+        parts.push(format!("deadline of {} s reached", job.span.as_secs_f32()));
+    }
+    parts.join("; ")
+}
+
+fn path(path: &'static str, record: &PathRecord) -> PathReport {
+    PathReport {
+        path,
+        status: record.status,
+        requested_ms: record.requested_ms,
+        acknowledged_ms: record.acknowledged_ms,
+        confirmed_ms: record.confirmed_ms,
+        detail: record.detail.clone(),
+    }
+}
+
+/// The venue is not asked by this version.
+fn path_of_venue() -> PathReport {
+    PathReport {
+        path: "venue",
+        status: PathStatus::NotConfigured,
+        requested_ms: None,
+        acknowledged_ms: None,
+        confirmed_ms: None,
+        detail: "no venue access in this version: open orders are the trader's own account".into(),
+    }
+}
+
+fn deployments(state: &State) -> Vec<DeploymentReport> {
+    state
+        .tracks
+        .iter()
+        .map(|(id, track)| DeploymentReport {
+            id: id.clone(),
+            status_seen: track.status_seen.clone(),
+            action: track.last_action.map(super::board::Action::as_str),
+            acknowledged_ms: track.acknowledged_ms,
+            confirmed_ms: track.confirmed_ms,
+            final_status: track.final_status.clone(),
+        })
+        .collect()
+}
+
+/// What could start it again, from what was seen.
+fn may_restart(state: &State) -> Vec<String> {
+    let mut all: Vec<String> = state.may_restart.iter().cloned().collect();
+    for (id, track) in &state.tracks {
+        if track.final_status.as_deref() == Some("SUCCESS (stopped)") {
+            all.push(format!(
+                "a restart or redeploy of {id} by hand: its record is kept"
+            ));
+        }
+        if track.times_back > 0 {
+            all.push(format!(
+                "whatever brought {id} back {} time(s) during this kill",
+                track.times_back
+            ));
+        }
+        let settings = track
+            .last
+            .as_ref()
+            .and_then(|last| last.meta.pointer("/serviceManifest/deploy"));
+        let setting = |name: &str| settings?.get(name).and_then(Value::as_str);
+        if let Some(cron) = setting("cronSchedule") {
+            all.push(format!("the service's cron schedule `{cron}`"));
+        }
+        if setting("restartPolicyType") == Some("ALWAYS") {
+            all.push(format!("the restart policy ALWAYS of {id}"));
+        }
+    }
+    all
+}
+
+/// What to do now.
+fn runbook(job: &Job, verdict: Verdict) -> Vec<String> {
+    let target = &job.target;
+    let mut steps = Vec::new();
+    if matches!(
+        verdict,
+        Verdict::Verified | Verdict::NothingRunning | Verdict::Reduced
+    ) {
+        return steps;
+    }
+    let page = target
+        .dashboard_url
+        .as_deref()
+        .unwrap_or("https://railway.com/dashboard");
+    if target.is_local {
+        steps.push("look for the process: ps -ef | grep 'launch trade', and end it".to_owned());
+    } else {
+        steps.push(format!(
+            "open {page}, remove every deployment of the service, look at its logs for new lines"
+        ));
+    }
+    steps.push(format!(
+        "run it again: launch kill --env {} --deadline 120s",
+        target.env
+    ));
+    if verdict == Verdict::PlatformOnly {
+        steps.push(
+            "make a witness possible: LAUNCH_TRADER_URL and LAUNCH_HALT_TOKEN, or the watchdog"
+                .to_owned(),
+        );
+    }
+    if target.auths.is_empty() {
+        steps.push("set RAILWAY_TOKEN to a project token of this environment".to_owned());
+    }
+    if target.may_be_live && job.goal == Goal::Stop {
+        steps.push("cancel open orders and look at positions on the venue's own page".to_owned());
+    }
+    steps
+}

@@ -1,0 +1,521 @@
+//! The platform path: stop what is live, and look again until nothing is.
+//!
+//! Never trusts one read: what was asked for is read back, an accepted request without effect is
+//! followed by a stronger one (stop → remove), a refused one at once, and what reappears is
+//! stopped too. Ends only with the run: after the settle window it goes on looking.
+
+use super::board::{Action, Board, Outcome, Sent, SweepRecord, Track};
+use crate::call_error::CallError;
+use crate::client::Client;
+use crate::deadline::Deadline;
+use crate::deployment::{Deployment, Status};
+use crate::pace::Pace;
+use crate::platform::{self, Deployments, Listing, ServiceIds};
+use crate::process::ProcessId;
+use crate::verdict::PlatformSays;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Listings without anything live, one after the other, before the settle window can end.
+const CLEAR_POLLS: u32 = 2;
+/// Longest pause after listings that failed.
+const FAILED_POLL_MAX: Duration = Duration::from_secs(5);
+/// Most dead ends (ids that are not listed any more) that are read one by one per poll.
+const SINGLE_READS_MAX: usize = 20;
+
+/// What is swept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every deployment of the service.
+    Service,
+    /// One deployment and no other.
+    Only(String),
+}
+
+/// The sweep of one service.
+#[derive(Debug, Clone)]
+pub(crate) struct Sweep {
+    pub(crate) board: Arc<Board>,
+    pub(crate) client: Client,
+    pub(crate) ids: ServiceIds,
+    pub(crate) scope: Scope,
+    /// Stopped before anything is read.
+    pub(crate) first: Option<String>,
+    pub(crate) pace: Pace,
+    pub(crate) deadline: Deadline,
+}
+
+/// Since when nothing has been live.
+#[derive(Debug, Default)]
+struct Clear {
+    polls: u32,
+    since: Option<Instant>,
+}
+
+impl Sweep {
+    /// Names this sweep among those of one target.
+    fn key(&self) -> String {
+        format!("{}/{}", self.ids.environment_id, self.ids.service_id)
+    }
+
+    /// Registers the sweep and starts it; the first stop goes out without waiting for any read.
+    pub(crate) fn start(self) {
+        let record = SweepRecord {
+            says: PlatformSays::Nothing,
+            dead_at: None,
+            service_proved: false,
+            is_exhausted: false,
+        };
+        let at = self.board.ms();
+        self.board.write(|state| {
+            state.sweeps.insert(self.key(), record);
+            state.platform_path.requested(at);
+            state.platform_path.detail.clear();
+        });
+        if let Some(id) = self.first.clone() {
+            self.board.write(|state| {
+                state.tracks.entry(id.clone()).or_default();
+            });
+            self.send(&id, Action::Stop);
+        }
+        let board = Arc::clone(&self.board);
+        let prover = self.clone();
+        board.spawn(async move { prover.prove_service().await });
+        board.spawn(async move { self.look_until_the_end().await });
+    }
+
+    async fn prove_service(&self) {
+        let proof = match self.scope {
+            Scope::Service => platform::service_exists(&self.client, &self.ids, self.deadline)
+                .await
+                .is_ok(),
+            // Reading the one deployment is its proof.
+            Scope::Only(_) => return,
+        };
+        if proof {
+            self.with_record(|record| record.service_proved = true);
+        }
+    }
+
+    async fn look_until_the_end(self) {
+        let mut clear = Clear::default();
+        let mut failures = 0_u32;
+        while !self.deadline.is_over() {
+            let pause = match self.look().await {
+                Ok(list) => {
+                    failures = 0;
+                    self.heard(&list).await;
+                    self.act();
+                    self.judge(&mut clear, list.is_complete)
+                }
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    clear = Clear::default();
+                    self.unheard(&error);
+                    self.act();
+                    self.pace.poll.saturating_mul(failures).min(FAILED_POLL_MAX)
+                }
+            };
+            self.deadline.sleep(pause).await;
+        }
+    }
+
+    /// One listing.
+    async fn look(&self) -> Result<Deployments, CallError> {
+        let limit = self.deadline.at_most(self.pace.request_timeout);
+        match &self.scope {
+            Scope::Service => {
+                platform::deployments(&self.client, &self.ids, Listing::NotFinal, limit).await
+            }
+            Scope::Only(id) => {
+                let one = platform::deployment(&self.client, id, limit).await?;
+                self.with_record(|record| record.service_proved = true);
+                Ok(Deployments {
+                    items: vec![one],
+                    is_complete: true,
+                })
+            }
+        }
+    }
+
+    /// Takes a listing in; what was live and is not listed any more is read by its id.
+    async fn heard(&self, list: &Deployments) {
+        for deployment in &list.items {
+            self.see(deployment);
+        }
+        let listed: BTreeSet<&str> = list.items.iter().map(|item| item.id.as_str()).collect();
+        let unlisted: Vec<(String, bool)> = self.board.read(|state| {
+            state
+                .tracks
+                .iter()
+                .filter(|(id, track)| {
+                    !listed.contains(id.as_str()) && (track.is_live || track.final_status.is_none())
+                })
+                .map(|(id, track)| (id.clone(), track.status_seen.is_some()))
+                .take(SINGLE_READS_MAX)
+                .collect()
+        });
+        for (id, was_listed) in unlisted {
+            let limit = self.deadline.at_most(self.pace.request_timeout);
+            match platform::deployment(&self.client, &id, limit).await {
+                Ok(deployment) => self.see(&deployment),
+                // An id that this service never listed and that the platform does not know.
+                Err(CallError::NotFound(_)) => self.vanished(&id, "not found"),
+                Err(CallError::Unauthorized(_)) if !was_listed && list.is_complete => {
+                    self.vanished(&id, "not a deployment of this service");
+                }
+                Err(error) => self.board.write(|state| {
+                    if let Some(track) = state.tracks.get_mut(&id) {
+                        track.is_live = true;
+                        track.final_status = None;
+                    }
+                    state.platform_path.detail = format!("deployment {id} cannot be read: {error}");
+                }),
+            }
+        }
+    }
+
+    fn vanished(&self, id: &str, said: &str) {
+        let at = self.board.ms();
+        self.board.write(|state| {
+            if let Some(track) = state.tracks.get_mut(id) {
+                track.is_live = false;
+                track.final_status = Some(said.to_owned());
+                track.confirmed_ms.get_or_insert(at);
+            }
+        });
+    }
+
+    /// Takes one deployment in. An answer that is older than our newest request counts as well:
+    /// only "dead" ends the work, and that is asked again and again.
+    fn see(&self, deployment: &Deployment) {
+        let at = self.board.ms();
+        let is_live = deployment.is_live();
+        let process = loopback_process(&deployment.meta);
+        self.board.write(|state| {
+            let is_known = state.tracks.contains_key(&deployment.id);
+            if !is_live && !is_known {
+                return; // long dead, none of our business
+            }
+            let track = state.tracks.entry(deployment.id.clone()).or_default();
+            if is_live && track.confirmed_ms.is_some() {
+                track.times_back = track.times_back.saturating_add(1);
+                track.sent.clear();
+                track.confirmed_ms = None;
+            }
+            track
+                .status_seen
+                .get_or_insert_with(|| deployment.status_text());
+            track.is_live = is_live;
+            track.has_run |= is_live && !deployment.status.is_in_progress();
+            track.final_status = Some(deployment.status_text());
+            if is_live {
+                state.was_running = true;
+            } else {
+                track.confirmed_ms.get_or_insert(at);
+            }
+            if let Some(process) = process {
+                state.process_of.insert(deployment.id.clone(), process.pid);
+                state.processes.insert(process.pid, process);
+            }
+            track.last = Some(deployment.clone());
+        });
+    }
+
+    /// Sends what is due for every live deployment.
+    fn act(&self) {
+        let due: Vec<(String, Action)> = self.board.read(|state| {
+            state
+                .tracks
+                .iter()
+                .filter(|(id, track)| {
+                    let in_scope = match &self.scope {
+                        Scope::Service => true,
+                        Scope::Only(only) => *id == only,
+                    };
+                    in_scope && track.is_live && self.is_mine(track)
+                })
+                .filter_map(|(id, track)| Some((id.clone(), due(track, &self.pace)?)))
+                .collect()
+        });
+        for (id, action) in due {
+            self.send(&id, action);
+        }
+    }
+
+    /// A target may have two sweeps; each acts on what its own service lists.
+    fn is_mine(&self, track: &Track) -> bool {
+        let environment = track
+            .last
+            .as_ref()
+            .and_then(|last| last.environment_id.as_deref());
+        environment.is_none_or(|id| id == self.ids.environment_id)
+    }
+
+    /// Sends one request, beside everything else.
+    fn send(&self, id: &str, action: Action) {
+        self.board.asking();
+        self.board.write(|state| {
+            let track = state.tracks.entry(id.to_owned()).or_default();
+            track.sent.insert(
+                action,
+                Sent {
+                    at: Instant::now(),
+                    outcome: Outcome::Pending,
+                },
+            );
+            track.last_action = Some(action);
+        });
+        let (sweep, id) = (self.clone(), id.to_owned());
+        self.board.spawn(async move {
+            let (client, deadline) = (&sweep.client, sweep.deadline);
+            let outcome = match action {
+                Action::Stop => platform::stop(client, &id, deadline).await,
+                Action::Cancel => platform::cancel(client, &id, deadline).await,
+                Action::Remove => platform::remove(client, &id, deadline).await,
+            };
+            sweep.answered(&id, action, outcome);
+        });
+    }
+
+    fn answered(&self, id: &str, action: Action, outcome: Result<(), CallError>) {
+        let at = self.board.ms();
+        self.board.write(|state| {
+            let track = state.tracks.entry(id.to_owned()).or_default();
+            let outcome = match outcome {
+                Ok(()) => {
+                    track.acknowledged_ms.get_or_insert(at);
+                    state.platform_path.acknowledged(at);
+                    Outcome::Accepted
+                }
+                Err(error) => {
+                    state
+                        .platform_path
+                        .failed(format!("{} {id}: {error}", action.as_str()));
+                    Outcome::Refused(error.to_string())
+                }
+            };
+            if let Some(sent) = track.sent.get_mut(&action) {
+                sent.outcome = outcome;
+            }
+        });
+    }
+
+    /// After a listing: live, or clear for long enough. Returns the pause until the next one.
+    fn judge(&self, clear: &mut Clear, is_complete: bool) -> Duration {
+        let at = self.board.ms();
+        let is_live = self.board.read(|state| {
+            state
+                .tracks
+                .values()
+                .any(|track| track.is_live && self.is_mine(track))
+        });
+        if is_live || !is_complete {
+            *clear = Clear::default();
+            self.board.write(|state| {
+                if state.platform_path.confirmed_ms.is_some() {
+                    state.platform_path.unconfirmed();
+                }
+                if let Some(record) = state.sweeps.get_mut(&self.key()) {
+                    record.says = PlatformSays::Live;
+                    record.dead_at = None;
+                    record.is_exhausted = false;
+                }
+                if !is_complete {
+                    state.platform_path.detail =
+                        "the list of deployments is too long to be read".into();
+                }
+            });
+            return self.pace.poll;
+        }
+        clear.polls = clear.polls.saturating_add(1);
+        let now = Instant::now();
+        let waited = now.saturating_duration_since(*clear.since.get_or_insert(now));
+        self.board
+            .write(|state| state.platform_path.acknowledged(at));
+        if clear.polls >= CLEAR_POLLS && waited >= self.pace.settle {
+            self.board.write(|state| {
+                if let Some(record) = state.sweeps.get_mut(&self.key()) {
+                    record.says = PlatformSays::Dead;
+                    record.dead_at.get_or_insert(now);
+                }
+                if state
+                    .sweeps
+                    .values()
+                    .all(|record| record.says == PlatformSays::Dead)
+                {
+                    state.platform_path.confirmed(at);
+                    state.platform_path.detail = "nothing live through the settle window".into();
+                }
+            });
+            return self.pace.settle_poll;
+        }
+        if clear.polls < CLEAR_POLLS {
+            return self.pace.poll;
+        }
+        self.pace
+            .settle_poll
+            .min(self.pace.settle.saturating_sub(waited))
+    }
+
+    /// After a listing that failed: what was known before proves nothing any more.
+    fn unheard(&self, error: &CallError) {
+        self.board.write(|state| {
+            if state.platform_path.confirmed_ms.is_some() {
+                state.platform_path.unconfirmed();
+            }
+            state
+                .platform_path
+                .failed(format!("cannot list deployments: {error}"));
+            if let Some(record) = state.sweeps.get_mut(&self.key()) {
+                record.says = PlatformSays::Nothing;
+                record.dead_at = None;
+                record.is_exhausted = !error.is_transient();
+            }
+        });
+    }
+
+    fn with_record(&self, change: impl FnOnce(&mut SweepRecord)) {
+        self.board.write(|state| {
+            if let Some(record) = state.sweeps.get_mut(&self.key()) {
+                change(record);
+            }
+        });
+    }
+}
+
+/// The order of escalation for a status.
+fn ladder(status: Option<&Status>) -> &'static [Action] {
+    use Action::{Cancel, Remove, Stop};
+    match status {
+        Some(status) if status.is_in_progress() => &[Cancel, Stop, Remove],
+        Some(Status::Removing) => &[Remove],
+        Some(Status::Other(_)) => &[Stop, Cancel, Remove],
+        _ => &[Stop, Remove],
+    }
+}
+
+/// The next request for a live deployment, if one is due.
+fn due(track: &Track, pace: &Pace) -> Option<Action> {
+    let ladder = ladder(track.last.as_ref().map(|last| &last.status));
+    for action in ladder {
+        match track.sent.get(action) {
+            None => return Some(*action),
+            Some(Sent {
+                outcome: Outcome::Refused(_),
+                ..
+            }) => {}
+            Some(sent) if sent.at.elapsed() < pace.escalate_after => return None,
+            Some(_) => {}
+        }
+    }
+    // Everything has been tried: the strongest again, at the same interval.
+    let last = *ladder.last()?;
+    let is_due = track
+        .sent
+        .get(&last)
+        .is_none_or(|sent| sent.at.elapsed() >= pace.escalate_after);
+    is_due.then_some(last)
+}
+
+/// `meta.loopback` of a deployment on this machine: its process.
+fn loopback_process(meta: &Value) -> Option<ProcessId> {
+    let local = meta.get("loopback")?;
+    Some(ProcessId {
+        boot_id: local.get("boot_id")?.as_str()?.to_owned(),
+        pid: local
+            .get("pid")?
+            .as_u64()
+            .and_then(|pid| u32::try_from(pid).ok())?,
+        start: local.get("pid_start")?.as_u64()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn track(status: &str, sent: &[(Action, Outcome)]) -> Track {
+        let node =
+            json!({"id": "d", "status": status, "deploymentStopped": false, "instances": []});
+        let at = Instant::now();
+        Track {
+            last: Some(Deployment::read(&node).unwrap()),
+            is_live: true,
+            sent: sent
+                .iter()
+                .map(|(action, outcome)| {
+                    (
+                        *action,
+                        Sent {
+                            at,
+                            outcome: outcome.clone(),
+                        },
+                    )
+                })
+                .collect(),
+            ..Track::default()
+        }
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused("Deployment is not stoppable".into())
+    }
+
+    #[test]
+    fn the_first_request_fits_the_status() {
+        let pace = Pace::default();
+        let first = |status| due(&track(status, &[]), &pace);
+        for status in [
+            "BUILDING",
+            "QUEUED",
+            "INITIALIZING",
+            "DEPLOYING",
+            "WAITING",
+            "NEEDS_APPROVAL",
+        ] {
+            assert_eq!(first(status), Some(Action::Cancel), "{status}");
+        }
+        for status in ["SUCCESS", "CRASHED", "SLEEPING", "TELEPORTING"] {
+            assert_eq!(first(status), Some(Action::Stop), "{status}");
+        }
+        assert_eq!(first("REMOVING"), Some(Action::Remove));
+    }
+
+    #[test]
+    fn a_refusal_escalates_at_once_and_an_acceptance_only_after_a_while() {
+        let patient = Pace::default();
+        let hasty = Pace {
+            escalate_after: Duration::ZERO,
+            ..Pace::default()
+        };
+        let stopped = track("SUCCESS", &[(Action::Stop, Outcome::Accepted)]);
+        assert_eq!(due(&stopped, &patient), None);
+        assert_eq!(due(&stopped, &hasty), Some(Action::Remove));
+        let refused = track("SLEEPING", &[(Action::Stop, refused())]);
+        assert_eq!(due(&refused, &patient), Some(Action::Remove));
+        let hung = track("SUCCESS", &[(Action::Stop, Outcome::Pending)]);
+        assert_eq!(
+            due(&hung, &hasty),
+            Some(Action::Remove),
+            "an unanswered stop does not block"
+        );
+    }
+
+    #[test]
+    fn the_strongest_is_repeated_but_not_hammered() {
+        let all = [
+            (Action::Stop, Outcome::Accepted),
+            (Action::Remove, refused()),
+        ];
+        assert_eq!(due(&track("SUCCESS", &all), &Pace::default()), None);
+        let hasty = Pace {
+            escalate_after: Duration::ZERO,
+            ..Pace::default()
+        };
+        assert_eq!(due(&track("SUCCESS", &all), &hasty), Some(Action::Remove));
+    }
+}

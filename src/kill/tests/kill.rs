@@ -1,0 +1,900 @@
+//! The kill against a platform that lies, hangs, refuses and forgets.
+//!
+//! Every test names what must not happen: exit code 0 while something may still run, a deadline
+//! that is passed, a request that changes what it should not.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails here, with its line"
+)]
+
+mod fake;
+
+use clap::Parser;
+use fake::{Effect, Fake, NONCE, Wire, deployment, running};
+use launch_kill::report::{PathStatus, TargetReport};
+use launch_kill::targets::Unusable;
+use launch_kill::verdict::WitnessStatus;
+use launch_kill::{
+    EnvName, KillArgs, LocalProcesses, Pace, Progress, Report, Surroundings, Verdict, freeze,
+};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(flatten)]
+    kill: KillArgs,
+}
+
+fn pace() -> Pace {
+    let ms = Duration::from_millis;
+    Pace {
+        poll: ms(10),
+        settle_poll: ms(15),
+        settle: ms(60),
+        escalate_after: ms(80),
+        probe: ms(10),
+        probe_timeout: ms(150),
+        request_timeout: ms(200),
+        term_after: ms(20),
+        kill_after: ms(100),
+        silent_probes: 3,
+    }
+}
+
+/// Runs a kill with the fake's state directory and these flags and variables.
+fn kill_with(fake: &Fake, flags: &[&str], variables: &[(&str, &str)]) -> Result<Report, Unusable> {
+    let mut line = vec!["launch-kill", "--settle", "60ms"];
+    if !flags.contains(&"--deadline") {
+        line.extend(["--deadline", "3s"]);
+    }
+    line.extend(flags);
+    let args = Cli::try_parse_from(line).unwrap().kill;
+    let variables: BTreeMap<String, String> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let around = Surroundings {
+        variables,
+        state_dir: Some(fake.dir()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (pace, progress) = (pace(), Progress::silent());
+    runtime.block_on(launch_kill::run(
+        &args,
+        &around,
+        &pace,
+        Instant::now(),
+        &progress,
+    ))
+}
+
+fn kill(fake: &Fake, flags: &[&str]) -> TargetReport {
+    let mut report = kill_with(fake, flags, &[]).unwrap();
+    assert_eq!(report.targets.len(), 1, "{report:#?}");
+    report.targets.remove(0)
+}
+
+/// On Railway the endpoint of a test is taken by flag only.
+fn kill_railway(fake: &Fake, flags: &[&str]) -> TargetReport {
+    let endpoint = fake.platform.url("/graphql/v2");
+    let mut all = vec!["--endpoint", &endpoint];
+    all.extend(flags);
+    kill(fake, &all)
+}
+
+#[track_caller]
+fn ended(report: &TargetReport, verdict: Verdict) {
+    assert_eq!(report.verdict, verdict, "{report:#?}");
+}
+
+fn witness(report: &TargetReport, name: &str) -> Option<WitnessStatus> {
+    report
+        .witnesses
+        .iter()
+        .find(|witness| witness.name == name)
+        .map(|witness| witness.status)
+}
+
+fn staging() -> EnvName {
+    EnvName::parse("staging").unwrap()
+}
+
+#[test]
+fn a_running_trader_is_stopped_and_proved() {
+    let fake = Fake::local();
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    assert!(!fake.trader_lives());
+    assert_eq!(
+        witness(&report, "trader_endpoint"),
+        Some(WitnessStatus::Agrees),
+        "{report:#?}"
+    );
+    assert_eq!(
+        report.deployments[0].final_status.as_deref(),
+        Some("SUCCESS (stopped)")
+    );
+    assert_eq!(report.deployments[0].action, Some("stop"));
+    assert_eq!(
+        report.paths[2].status,
+        PathStatus::NotConfigured,
+        "the venue is not asked"
+    );
+    assert!(report.first_ack_ms.unwrap() <= report.elapsed_ms);
+    assert!(
+        fake.count("Deployments") >= 3,
+        "an immediate read lies, so it is read again"
+    );
+}
+
+#[test]
+fn what_goes_over_the_wire_is_what_the_platform_needs() {
+    let fake = Fake::local();
+    kill(&fake, &["--env", "staging"]);
+    let world = fake.world.lock().unwrap();
+    for (_, operation, variables, request) in &world.requests {
+        assert_eq!(request.path, format!("/graphql/v2?query={operation}"));
+        assert!(
+            request
+                .header("user-agent")
+                .is_some_and(|agent| agent.starts_with("launch-kill/"))
+        );
+        assert_eq!(
+            request.header("project-access-token"),
+            Some("platform-token-1")
+        );
+        assert!(
+            !variables.to_string().contains("null"),
+            "{operation}: {variables}"
+        );
+    }
+}
+
+#[test]
+fn the_environment_is_frozen_and_deployment_on_push_is_off() {
+    let fake = Fake::local();
+    let report = kill(&fake, &["--env", "staging", "--reason", "bad fills"]);
+    let world = fake.world.lock().unwrap();
+    assert!(!world.auto_deploy);
+    let on_service = world.variables["LAUNCH_FREEZE"].as_str().unwrap();
+    let here = freeze::read_local(&fake.dir(), &staging());
+    assert!(here.is_frozen() && freeze::FreezeState::from_variable(Some(on_service)) == here);
+    assert!(on_service.contains("bad fills"));
+    assert_eq!(report.changed.len(), 3, "{report:#?}");
+    assert!(
+        report
+            .changed
+            .iter()
+            .all(|change| !change.put_back.is_empty())
+    );
+}
+
+#[test]
+fn a_stop_that_is_only_acknowledged_is_followed_by_a_removal() {
+    let fake = Fake::local().with(|world| world.stop = Effect::AcknowledgedOnly);
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    assert_eq!(report.deployments[0].action, Some("remove"));
+    assert_eq!(
+        report.deployments[0].final_status.as_deref(),
+        Some("REMOVED")
+    );
+}
+
+#[test]
+fn a_zombie_is_not_verified_whatever_the_platform_says() {
+    let fake = Fake::railway().with(|world| {
+        world.stop = Effect::ReportedOnly;
+        world.remove = Effect::ReportedOnly;
+    });
+    let report = kill_railway(&fake, &["--deadline", "600ms"]);
+    ended(&report, Verdict::Unverified);
+    assert_eq!(
+        witness(&report, "trader_endpoint"),
+        Some(WitnessStatus::Contradicts)
+    );
+    assert_eq!(
+        report.paths[1].status,
+        PathStatus::Confirmed,
+        "the platform says dead"
+    );
+    assert!(fake.trader_lives() && !report.runbook.is_empty());
+}
+
+#[test]
+fn what_reappears_is_stopped_too() {
+    let fake = Fake::local().with(|world| world.comes_back_after = Some(2));
+    let report = kill(&fake, &["--env", "staging"]);
+    let ids: Vec<&str> = report.deployments.iter().map(|d| d.id.as_str()).collect();
+    assert_eq!(ids, ["d1", "d2"]);
+    assert!(
+        report.deployments.iter().all(|d| d.confirmed_ms.is_some()),
+        "{report:#?}"
+    );
+    ended(&report, Verdict::Verified);
+}
+
+#[test]
+fn a_build_in_progress_is_cancelled() {
+    let fake = Fake::local().with(|world| {
+        world
+            .deployments
+            .push(deployment("d2", "BUILDING", "CREATED"));
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    let build = report.deployments.iter().find(|d| d.id == "d2").unwrap();
+    assert_eq!(
+        (build.action, build.final_status.as_deref()),
+        (Some("cancel"), Some("REMOVED"))
+    );
+}
+
+#[test]
+fn a_sleeping_deployment_that_refuses_to_stop_is_removed() {
+    let fake = Fake::local().with(|world| {
+        world.deployments[0].status = "SLEEPING".into();
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    assert_eq!(report.deployments[0].action, Some("remove"));
+}
+
+#[test]
+fn an_unknown_status_is_live_until_it_is_removed() {
+    let fake = Fake::local().with(|world| {
+        world
+            .deployments
+            .push(deployment("d2", "TELEPORTING", "LEVITATING"));
+        world.remove = Effect::AcknowledgedOnly;
+        world.cancel = Effect::AcknowledgedOnly;
+    });
+    let report = kill(&fake, &["--env", "staging", "--deadline", "500ms"]);
+    ended(&report, Verdict::Unverified);
+    let odd = report.deployments.iter().find(|d| d.id == "d2").unwrap();
+    assert_eq!(odd.final_status.as_deref(), Some("TELEPORTING"));
+}
+
+#[test]
+fn http_200_with_errors_is_no_success() {
+    let fake = Fake::railway()
+        .with(|world| world.wire = Wire::Errors)
+        .with_file(|file| file.trader_url = None);
+    let report = kill_railway(&fake, &[]);
+    ended(&report, Verdict::Failed);
+    assert!(
+        report.elapsed_ms < 2000,
+        "a refusal is final, there is nothing to wait for"
+    );
+}
+
+#[test]
+fn garbage_is_no_success() {
+    let fake = Fake::railway()
+        .with(|world| world.wire = Wire::Garbage)
+        .with_file(|file| file.trader_url = None);
+    ended(
+        &kill_railway(&fake, &["--deadline", "400ms"]),
+        Verdict::Failed,
+    );
+}
+
+#[test]
+fn a_platform_that_hangs_cannot_hold_the_deadline() {
+    let fake = Fake::railway().with(|world| world.wire = Wire::Hangs);
+    let start = Instant::now();
+    let report = kill_railway(&fake, &["--deadline", "400ms"]);
+    assert!(
+        start.elapsed() < Duration::from_millis(1400),
+        "{:?}",
+        start.elapsed()
+    );
+    ended(&report, Verdict::Unverified);
+    assert_eq!(
+        report.paths[0].status,
+        PathStatus::Confirmed,
+        "the trader is halted meanwhile"
+    );
+    assert_eq!(witness(&report, "trader_halt"), Some(WitnessStatus::Agrees));
+}
+
+#[test]
+fn the_stop_does_not_wait_for_reads() {
+    let fake = Fake::local().with(|world| world.wire = Wire::ReadsHang);
+    let report = kill(&fake, &["--env", "staging", "--deadline", "300ms"]);
+    ended(&report, Verdict::Unverified);
+    assert!(
+        !fake.trader_lives(),
+        "stopped although nothing could be read"
+    );
+}
+
+#[test]
+fn a_rate_limit_is_waited_for_within_the_deadline() {
+    let fake = Fake::local().with(|world| {
+        world.wire = Wire::StopLimited { secs: 1, times: 1 };
+        world.remove = Effect::AcknowledgedOnly;
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    let world = fake.world.lock().unwrap();
+    let stops: Vec<Instant> = world
+        .requests
+        .iter()
+        .filter(|(_, op, ..)| op == "DeploymentStop")
+        .map(|(at, ..)| *at)
+        .collect();
+    assert!(
+        stops[1] - stops[0] >= Duration::from_secs(1),
+        "Retry-After is honoured"
+    );
+}
+
+#[test]
+fn a_rate_limit_beyond_the_deadline_is_not_waited_for() {
+    let fake = Fake::railway()
+        .with(|world| {
+            world.wire = Wire::Limited {
+                secs: 3600,
+                times: 1000,
+            }
+        })
+        .with_file(|file| file.trader_url = None);
+    let report = kill_railway(&fake, &["--deadline", "300ms"]);
+    ended(&report, Verdict::Failed);
+    assert!(report.reason.contains("no path acknowledged"));
+}
+
+#[test]
+fn a_token_of_another_environment_stops_both_and_is_not_verified() {
+    let fake = Fake::local().with(|world| {
+        world.token_environment = "env-2".into();
+        let mut other = running("x1");
+        other.environment = "env-2".into();
+        world.deployments.push(other);
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Unverified);
+    assert!(report.reason.contains("env-2"), "{}", report.reason);
+    assert!(
+        report.deployments.iter().all(|d| d.confirmed_ms.is_some()),
+        "{report:#?}"
+    );
+    assert_eq!(report.deployments.len(), 2);
+}
+
+#[test]
+fn a_trader_that_refuses_the_halt_is_still_stopped() {
+    let fake = Fake::local().with(|world| world.takes_halt = false);
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    assert_eq!(witness(&report, "trader_halt"), Some(WitnessStatus::Silent));
+    assert_eq!(report.paths[0].status, PathStatus::Failed);
+}
+
+#[test]
+fn behind_a_proxy_silence_proves_nothing() {
+    let fake = Fake::railway().with(|world| world.takes_halt = false);
+    let report = kill_railway(&fake, &[]);
+    ended(&report, Verdict::PlatformOnly);
+    assert_eq!(
+        witness(&report, "trader_endpoint"),
+        Some(WitnessStatus::Consistent)
+    );
+    assert_eq!(report.verdict.exit_code(), 7);
+}
+
+#[test]
+fn without_any_witness_it_is_platform_only() {
+    let fake = Fake::railway().with_file(|file| file.trader_url = None);
+    let report = kill_railway(&fake, &[]);
+    ended(&report, Verdict::PlatformOnly);
+    assert!(
+        report.witnesses.is_empty() && report.open_orders.is_none() && report.positions.is_none()
+    );
+}
+
+#[test]
+fn where_nothing_runs_it_is_said_and_it_is_success() {
+    let fake = Fake::railway()
+        .with(|world| world.deployments.clear())
+        .with_file(|file| file.trader_url = None);
+    let report = kill_railway(&fake, &[]);
+    ended(&report, Verdict::NothingRunning);
+}
+
+#[test]
+fn nothing_running_needs_the_service_to_exist() {
+    let fake = Fake::railway()
+        .with(|world| {
+            world.deployments.clear();
+            world.services.clear();
+        })
+        .with_file(|file| file.trader_url = None);
+    ended(
+        &kill_railway(&fake, &["--deadline", "400ms"]),
+        Verdict::Unverified,
+    );
+}
+
+#[test]
+fn an_answering_trader_contradicts_an_empty_list() {
+    let fake = Fake::local().with(|world| world.deployments.clear());
+    let report = kill(&fake, &["--env", "staging", "--deadline", "400ms"]);
+    ended(&report, Verdict::Unverified);
+    assert_eq!(
+        witness(&report, "trader_endpoint"),
+        Some(WitnessStatus::Contradicts)
+    );
+}
+
+#[test]
+fn with_real_money_open_orders_must_be_zero() {
+    for (orders, verdict) in [(0, Verdict::Verified), (2, Verdict::Unverified)] {
+        let fake = Fake::local()
+            .with(|world| {
+                world.open_orders = orders;
+                world.stop = Effect::AcknowledgedOnly; // leaves time to be asked back
+            })
+            .with_file(|file| file.mode = Some("live".into()));
+        let report = kill(&fake, &["--env", "staging", "--deadline", "900ms"]);
+        ended(&report, verdict);
+        assert_eq!(report.open_orders, Some(u64::from(orders)));
+    }
+}
+
+#[test]
+fn with_real_money_a_trader_that_never_told_its_orders_is_not_verified() {
+    let fake = Fake::local()
+        .with(|world| world.takes_halt = false)
+        .with_file(|file| file.mode = None);
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Unverified);
+    assert_eq!(report.open_orders, None);
+}
+
+#[test]
+fn reduce_only_stops_nothing_but_entries() {
+    let fake = Fake::local();
+    let report = kill(&fake, &["--env", "staging", "--reduce-only"]);
+    ended(&report, Verdict::Reduced);
+    assert!(fake.trader_lives());
+    assert_eq!(fake.world.lock().unwrap().halted, Some(true));
+    for operation in [
+        "DeploymentStop",
+        "DeploymentRemove",
+        "DeploymentCancel",
+        "AutoDeployUpdate",
+    ] {
+        assert_eq!(fake.count(operation), 0, "{operation}");
+    }
+    assert!(freeze::read_local(&fake.dir(), &staging()).is_frozen());
+}
+
+#[test]
+fn reduce_only_that_is_refused_is_a_failure() {
+    let fake = Fake::local().with(|world| world.takes_halt = false);
+    let report = kill(
+        &fake,
+        &["--env", "staging", "--reduce-only", "--deadline", "300ms"],
+    );
+    ended(&report, Verdict::Failed);
+}
+
+#[test]
+fn ambient_ids_that_disagree_are_stopped_too_and_named() {
+    let fake = Fake::railway().with(|world| {
+        let mut other = running("x1");
+        other.service = "svc-2".into();
+        world.deployments.push(other);
+        world.services.push(("svc-2".into(), "other".into()));
+    });
+    let endpoint = fake.platform.url("/graphql/v2");
+    let flags = ["--env", "staging", "--endpoint", &endpoint];
+    let report = kill_with(&fake, &flags, &[("RAILWAY_SERVICE_ID", "svc-2")]).unwrap();
+    assert_eq!(report.targets.len(), 2);
+    assert_eq!(report.verdict, Verdict::Unverified);
+    let reasons: Vec<&str> = report
+        .targets
+        .iter()
+        .map(|target| target.reason.as_str())
+        .collect();
+    assert!(
+        reasons.iter().all(|reason| reason.contains("svc-2")),
+        "{reasons:?}"
+    );
+    let world = fake.world.lock().unwrap();
+    assert!(
+        world.deployments.iter().all(|d| d.stopped),
+        "both are stopped"
+    );
+}
+
+#[test]
+fn a_local_target_ignores_railways_ids_and_tokens() {
+    let fake = Fake::local();
+    let ambient = [
+        ("RAILWAY_SERVICE_ID", "svc-9"),
+        ("RAILWAY_TOKEN", "someone-elses-token"),
+    ];
+    let report = kill_with(&fake, &["--env", "staging"], &ambient).unwrap();
+    assert_eq!(
+        (report.targets.len(), report.verdict),
+        (1, Verdict::Verified)
+    );
+    let world = fake.world.lock().unwrap();
+    let foreign =
+        |request: &fake::http::Request| request.headers.iter().any(|(_, v)| v.contains("someone"));
+    assert!(!world.requests.iter().any(|(.., request)| foreign(request)));
+}
+
+#[test]
+fn a_loopback_address_for_railway_is_taken_by_flag_only() {
+    let fake = Fake::railway();
+    let ambient = fake.platform.url("/graphql/v2");
+    let variables = [("LAUNCH_RAILWAY_URL", ambient.as_str())];
+    // Without the flag the request would go to Railway itself; the deadline ends it at once.
+    let report = kill_with(&fake, &["--env", "staging", "--deadline", "0"], &variables).unwrap();
+    assert_eq!(report.verdict.exit_code(), 7);
+    assert_eq!(fake.operations(), Vec::<String>::new());
+}
+
+#[test]
+fn an_expired_token_is_followed_by_the_next() {
+    let fake = Fake::railway();
+    let endpoint = fake.platform.url("/graphql/v2");
+    let variables = [("RAILWAY_TOKEN", "expired-token")];
+    let report = kill_with(
+        &fake,
+        &["--env", "staging", "--endpoint", &endpoint],
+        &variables,
+    )
+    .unwrap();
+    assert!(
+        fake.world.lock().unwrap().deployments[0].stopped,
+        "{report:#?}"
+    );
+    assert!(
+        !format!("{report:?}").contains("expired-token"),
+        "no token in a report"
+    );
+}
+
+#[test]
+fn a_token_without_a_service_lists_what_to_paste() {
+    let fake = Fake::railway();
+    std::fs::remove_file(fake.dir().kill_file_path(&staging())).unwrap();
+    let endpoint = fake.platform.url("/graphql/v2");
+    let token = [("RAILWAY_TOKEN", "platform-token-2")];
+    let refused = kill_with(&fake, &["--endpoint", &endpoint], &token).unwrap_err();
+    assert!(
+        refused
+            .0
+            .contains("launch kill --service-id svc-1   # trader"),
+        "{refused}"
+    );
+    assert_eq!(fake.count("DeploymentStop"), 0);
+    let report = kill_with(&fake, &["--endpoint", &endpoint, "--all-services"], &token).unwrap();
+    assert_eq!(report.verdict, Verdict::PlatformOnly);
+    assert!(fake.world.lock().unwrap().deployments[0].stopped);
+}
+
+#[test]
+fn nothing_known_is_a_usage_error() {
+    let fake = Fake::railway();
+    std::fs::remove_file(fake.dir().kill_file_path(&staging())).unwrap();
+    assert!(kill_with(&fake, &[], &[]).is_err());
+    assert!(kill_with(&fake, &["--env", "../staging"], &[]).is_err());
+    assert!(kill_with(&fake, &["--env", "production"], &[]).is_err());
+}
+
+#[test]
+fn a_broken_kill_file_does_not_keep_the_others_alive() {
+    let fake = Fake::local();
+    std::fs::write(fake.folder.path().join("kill-broken.json"), "{").unwrap();
+    let report = kill_with(&fake, &["--all"], &[]).unwrap();
+    assert_eq!(report.verdict, Verdict::Failed);
+    assert!(!fake.trader_lives());
+    let verdicts: Vec<(&str, Verdict)> = report
+        .targets
+        .iter()
+        .map(|target| (target.env.as_str(), target.verdict))
+        .collect();
+    assert_eq!(
+        verdicts,
+        [("staging", Verdict::Verified), ("broken", Verdict::Failed)]
+    );
+}
+
+#[test]
+fn a_drill_is_the_same_kill_and_lifts_its_own_freeze() {
+    let fake = Fake::local();
+    let report = kill(&fake, &["--env", "staging", "--drill"]);
+    ended(&report, Verdict::Verified);
+    assert_eq!(
+        freeze::read_local(&fake.dir(), &staging()),
+        freeze::FreezeState::Off
+    );
+    assert_eq!(fake.world.lock().unwrap().variables["LAUNCH_FREEZE"], "off");
+    let records: Vec<String> = std::fs::read_dir(fake.folder.path().join("receipts"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    assert_eq!(records.len(), 1);
+    let record: serde_json::Value = serde_json::from_str(&records[0]).unwrap();
+    assert_eq!(
+        (record["kind"].as_str(), record["verdict"].as_str()),
+        (Some("drill"), Some("verified"))
+    );
+    assert!(record["time_to_verified_ms"].is_u64());
+}
+
+#[test]
+fn a_drill_leaves_an_earlier_freeze() {
+    let fake = Fake::local();
+    let earlier = freeze::Freeze {
+        id: "trip-1".into(),
+        at: "2026-11-23T00:00:00Z".into(),
+        by: "watchdog".into(),
+        reason: "daily loss".into(),
+    };
+    freeze::write_local(&fake.dir(), &staging(), &earlier).unwrap();
+    ended(
+        &kill(&fake, &["--env", "staging", "--drill"]),
+        Verdict::Verified,
+    );
+    let now = freeze::read_local(&fake.dir(), &staging());
+    assert_eq!(now, freeze::FreezeState::Frozen(earlier));
+}
+
+#[test]
+fn a_drill_that_is_not_verified_stays_frozen() {
+    let fake = Fake::railway();
+    let endpoint = fake.platform.url("/graphql/v2");
+    let fake = fake.with(|world| world.takes_halt = false);
+    let report = kill(
+        &fake,
+        &["--env", "staging", "--drill", "--endpoint", &endpoint],
+    );
+    ended(&report, Verdict::PlatformOnly);
+    assert!(freeze::read_local(&fake.dir(), &staging()).is_frozen());
+}
+
+#[test]
+fn a_drill_on_nothing_or_in_doubt_asks_nothing() {
+    let idle = Fake::local().with(|world| world.deployments.clear());
+    let foreign = Fake::local().with(|world| world.token_environment = "env-2".into());
+    for fake in [idle, foreign] {
+        let refused = kill_with(&fake, &["--env", "staging", "--drill"], &[]).unwrap_err();
+        assert!(refused.0.contains("no drill"), "{refused}");
+        for operation in ["DeploymentStop", "VariableUpsert", "AutoDeployUpdate"] {
+            assert_eq!(fake.count(operation), 0, "{operation}");
+        }
+        assert_eq!(fake.world.lock().unwrap().halted, None);
+    }
+}
+
+/// A child that stands for a platform or trader process of this machine.
+struct Process(std::process::Child);
+
+impl Process {
+    fn start(script: &str) -> Self {
+        Self(
+            std::process::Command::new("sh")
+                .args(["-c", script])
+                .spawn()
+                .unwrap(),
+        )
+    }
+
+    fn identity(&self) -> launch_kill::process::ProcessId {
+        launch_kill::process::identify(self.0.id()).unwrap()
+    }
+
+    fn end(mut self) -> launch_kill::process::ProcessId {
+        let identity = self.identity();
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+        identity
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn local_processes(
+    platform: &launch_kill::process::ProcessId,
+    trader: &launch_kill::process::ProcessId,
+) -> LocalProcesses {
+    LocalProcesses {
+        boot_id: Some(platform.boot_id.clone()),
+        platform_pid: Some(platform.pid),
+        platform_start: Some(platform.start),
+        trader_pid: Some(trader.pid),
+        trader_start: Some(trader.start),
+    }
+}
+
+/// An address where nobody listens any more.
+fn dead_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/graphql/v2", listener.local_addr().unwrap())
+}
+
+#[test]
+fn platform_and_trader_proved_gone_is_nothing_running() {
+    let (platform, trader) = (
+        Process::start("exec sleep 60").end(),
+        Process::start("exec sleep 60").end(),
+    );
+    let fake = Fake::local().with_file(|file| {
+        file.endpoint = Some(dead_address());
+        file.trader_url = Some(dead_address());
+        file.local = Some(local_processes(&platform, &trader));
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::NothingRunning);
+    assert_eq!(witness(&report, "process"), Some(WitnessStatus::Agrees));
+}
+
+#[test]
+fn a_refused_port_alone_proves_nothing() {
+    let fake = Fake::local().with_file(|file| {
+        file.endpoint = Some(dead_address());
+        file.trader_url = Some(dead_address());
+        file.local = None;
+    });
+    let report = kill(&fake, &["--env", "staging", "--deadline", "400ms"]);
+    ended(&report, Verdict::Failed);
+}
+
+#[test]
+fn a_trader_without_its_platform_is_ended_by_signal() {
+    let platform = Process::start("exec sleep 60").end();
+    // Does not listen to SIGTERM: only SIGKILL ends it.
+    let trader = Process::start("trap '' TERM; while :; do sleep 0.01; done");
+    let identity = trader.identity();
+    let fake = Fake::local().with_file(|file| {
+        file.endpoint = Some(dead_address());
+        file.trader_url = Some(dead_address());
+        file.local = Some(local_processes(&platform, &identity));
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    assert_eq!(identity.life(), launch_kill::process::Life::Gone);
+}
+
+#[test]
+fn a_process_that_outlives_its_platforms_word_is_ended() {
+    let trader = Process::start("exec sleep 60");
+    let identity = trader.identity();
+    let fake = Fake::local().with_file(|file| {
+        file.local = Some(local_processes(&identity, &identity));
+    });
+    let report = kill(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::Verified);
+    assert_eq!(identity.life(), launch_kill::process::Life::Gone);
+}
+
+#[test]
+fn a_check_changes_nothing() {
+    let fake = Fake::local();
+    let args = Cli::try_parse_from(["launch-kill", "--env", "staging", "--check"])
+        .unwrap()
+        .kill;
+    let around = Surroundings {
+        variables: BTreeMap::new(),
+        state_dir: Some(fake.dir()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let progress = Progress::silent();
+    let report = runtime
+        .block_on(launch_kill::check(&args, &around, &pace(), &progress))
+        .unwrap();
+    assert!(report.ready, "{report:#?}");
+    assert!(fake.trader_lives() && fake.world.lock().unwrap().halted.is_none());
+    let reads = ["ProjectToken", "ServiceInstance", "Deployments"];
+    assert!(
+        fake.operations()
+            .iter()
+            .all(|operation| reads.contains(&operation.as_str()))
+    );
+    let fake = fake.with(|world| world.takes_halt = false);
+    let report = runtime
+        .block_on(launch_kill::check(&args, &around, &pace(), &progress))
+        .unwrap();
+    assert!(
+        !report.ready,
+        "a halt token that is refused is found before it is needed"
+    );
+    drop(fake);
+}
+
+#[test]
+fn a_scoped_stop_touches_one_deployment() {
+    let fake = Fake::local().with(|world| world.deployments.push(running("d2")));
+    let stop = launch_kill::Stop {
+        env: "staging".into(),
+        is_local: true,
+        endpoint: launch_kill::Endpoint::parse(&fake.platform.url("/graphql/v2")).unwrap(),
+        auth: launch_kill::Auth::Project(launch_kill::Secret::new("platform-token-1").unwrap()),
+        ids: launch_kill::ServiceIds {
+            project_id: Some(fake::PROJECT.into()),
+            environment_id: fake::ENVIRONMENT.into(),
+            service_id: fake::SERVICE.into(),
+        },
+        deployment_id: "d1".into(),
+        trader_url: launch_kill::Endpoint::parse(&fake.trader.url("/")).ok(),
+        instance_nonce: Some(NONCE.into()),
+        halt_token: launch_kill::Secret::new("halt-token-1"),
+        trader_process: None,
+        may_be_live: false,
+        reason: "not verified".into(),
+        by: "launch deploy".into(),
+        deadline: Duration::from_secs(3),
+        pace: pace(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let report = runtime.block_on(launch_kill::stop_deployment(stop));
+    ended(&report, Verdict::Verified);
+    let world = fake.world.lock().unwrap();
+    assert!(world.deployments[0].stopped && !world.deployments[1].stopped);
+    assert!(
+        world.auto_deploy && world.variables.is_empty(),
+        "no freeze, nothing else is changed"
+    );
+}
+
+#[test]
+fn the_json_report_has_the_contracts_members() {
+    let fake = Fake::local();
+    let report = kill_with(&fake, &["--env", "staging"], &[]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(names(&json), ["schema_version", "targets", "verdict"]);
+    let mut wanted = vec![
+        "env",
+        "verdict",
+        "reason",
+        "started_at",
+        "elapsed_ms",
+        "deadline_ms",
+        "first_ack_ms",
+        "paths",
+        "deployments",
+        "witnesses",
+        "open_orders",
+        "positions",
+        "changed",
+        "may_restart",
+        "runbook",
+    ];
+    wanted.sort_unstable();
+    let target = &json["targets"][0];
+    let mut found = names(target);
+    found.sort_unstable();
+    assert_eq!(found, wanted);
+    assert_eq!(target["verdict"], "verified");
+    assert_eq!(target["paths"][2]["status"], "not_configured");
+    assert!(target["deployments"][0].get("final").is_some());
+    let text = launch_kill::render::report(&report, false);
+    assert!(text.starts_with("staging: VERIFIED stopped in "), "{text}");
+}
