@@ -3,9 +3,18 @@
 //! Read from one variable, honoured only in mode paper away from the venue's feed, named in `/health`
 //! and in the log. Must not be reachable in mode live: the caller refuses there.
 
+use crate::feeds::Events;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::Duration;
-use trader_core::units::{Usd, UsdLimit};
+use std::time::{Duration, Instant};
+use trader_core::event::{Event, EventKind};
+use trader_core::ledger::RecordBody;
+use trader_core::order::{Order, OrderId, Purpose, Side};
+use trader_core::units::{
+    Asset, EpochMs, OraclePrice, Outcome, Shares, TokenPrice, UnitError, Usd, UsdLimit,
+};
+use trader_core::window::{WindowId, WindowLength};
 
 /// A planted fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +74,120 @@ impl FromStr for Fault {
             }
             _ => Err(wrong()),
         }
+    }
+}
+
+/// From when on the HTTP surface is silent, counted from now.
+pub fn silent_from(fault: Option<&Fault>) -> Option<Instant> {
+    match fault {
+        Some(Fault::SilentAfter(after)) => Instant::now().checked_add(*after),
+        _ => None,
+    }
+}
+
+/// A planted loss and when it is due.
+#[derive(Debug, Clone, Copy)]
+pub struct PlantedLoss {
+    /// When it is booked.
+    pub due: Instant,
+    /// How much, USD.
+    pub usd: Usd,
+}
+
+/// The loss to book, counted from now.
+pub fn planted_loss(fault: Option<&Fault>) -> Option<PlantedLoss> {
+    match fault {
+        Some(Fault::LossAfter(after, usd)) => Some(PlantedLoss {
+            due: Instant::now().checked_add(*after)?,
+            usd: *usd,
+        }),
+        _ => None,
+    }
+}
+
+/// Strategy and fill id of a planted loss, so that nobody takes it for a real one.
+const PLANTED: &str = "rehearse-fault";
+
+/// A bought, settled and lost position of `usd` in yesterday's window, booked at `now`.
+///
+/// # Errors
+/// When the amount or the time fits no order.
+pub fn loss_records(asset: Asset, usd: Usd, now: EpochMs) -> Result<[RecordBody; 3], UnitError> {
+    let length = WindowLength::Min5;
+    let yesterday = now.plus_ms(-86_400_000).0 / 1_000;
+    let open_secs = yesterday - yesterday.rem_euclid(length.ms() / 1_000);
+    let window = WindowId::try_new(asset, length, open_secs)?;
+    let id = OrderId {
+        window,
+        strategy: PLANTED.parse()?,
+        sequence: 1,
+    };
+    let price: TokenPrice = "0.5".parse()?;
+    let shares = Shares::try_new(usd.get().saturating_mul(Decimal::TWO))?;
+    let order = Order {
+        id: id.clone(),
+        token: "1".parse()?,
+        outcome: Outcome::Up,
+        side: Side::Buy,
+        purpose: Purpose::Entry,
+        price,
+        shares,
+        expires_at: window.close(),
+        worst_cost: usd,
+    };
+    let fill_id = PLANTED.to_owned();
+    Ok([
+        RecordBody::Intent { order },
+        RecordBody::Fill {
+            id,
+            fill_id,
+            price,
+            shares,
+            fee: Usd::ZERO,
+        },
+        RecordBody::Settlement {
+            window,
+            outcome: Outcome::Down,
+        },
+    ])
+}
+
+/// The feed, spoiled where the fault says so.
+pub fn plant(fault: Option<&Fault>, events: Events) -> Events {
+    if fault != Some(&Fault::TokenPriceAsOracle) {
+        return events;
+    }
+    let mut newest = BTreeMap::new();
+    Box::new(events.map(move |item| {
+        item.map(|mut event| {
+            token_price_as_oracle(&mut newest, &mut event);
+            event
+        })
+    }))
+}
+
+/// Puts the asset's newest bid in place of the oracle's price: 0.55 instead of 95,000.
+fn token_price_as_oracle(newest: &mut BTreeMap<Asset, TokenPrice>, event: &mut Event) {
+    match &mut event.kind {
+        EventKind::Book(tick) => {
+            if let Some(bid) = tick.bid {
+                newest.insert(tick.asset, bid);
+            }
+        }
+        EventKind::Oracle(tick) => {
+            let bid = newest.get(&tick.asset).map(|bid| bid.get());
+            if let Some(Ok(price)) = bid.map(OraclePrice::try_new) {
+                tick.price = price;
+            }
+        }
+        EventKind::Spot(_)
+        | EventKind::Trade(_)
+        | EventKind::Window(_)
+        | EventKind::Order(_)
+        | EventKind::Fill(_)
+        | EventKind::Lease(_)
+        | EventKind::Clock(_)
+        | EventKind::Control(_) => {}
     }
 }
 

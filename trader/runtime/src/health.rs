@@ -1,11 +1,38 @@
 //! `GET /health` from the loop's newest snapshot, brought up to the instant of the answer.
 //!
-//! The loop publishes a snapshot after every event; the HTTP side never waits for the loop, so a stuck
-//! loop shows as growing ages instead of silence. Must not report a value the loop did not report.
+//! The loop publishes a snapshot a few times a second; the HTTP side never waits for the loop, so a
+//! stuck loop shows as growing ages instead of silence. Effective values, strategies and components
+//! come from the engine that runs, never from the file it was built from.
 
 use crate::gate::Gate;
 use std::time::Instant;
-use trader_core::wire::{Halted, Health};
+use trader_core::engine::Engine;
+use trader_core::manifest::Mode;
+use trader_core::units::EpochMs;
+use trader_core::wire::{Halted, Health, InstanceState, VenueHealth};
+
+/// What does not change while the process lives.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Version of the program.
+    pub trader_version: String,
+    /// Commit that it was built from.
+    pub build_commit: String,
+    /// Commit that the platform says it deployed.
+    pub platform_commit: Option<String>,
+    /// The platform's deployment id.
+    pub deployment_id: Option<String>,
+    /// Random at each start.
+    pub instance_nonce: String,
+    /// sha256 of the running executable.
+    pub trader_sha256: String,
+    /// Digest of manifest and strategies.
+    pub manifest_digest: String,
+    /// The feed, with the label of a planted fault.
+    pub feed: String,
+    /// What is done with approved orders.
+    pub mode: Mode,
+}
 
 /// What the loop last said of itself, and when.
 #[derive(Debug, Clone)]
@@ -14,6 +41,54 @@ pub struct Snapshot {
     pub taken: Instant,
     /// The answer at that instant; lease and halt are the gate's word.
     pub health: Health,
+}
+
+/// What the engine says of itself at `now`.
+pub fn describe(
+    program: &Program,
+    engine: &Engine,
+    state: InstanceState,
+    errors_last_minute: u32,
+    now: EpochMs,
+) -> Health {
+    Health {
+        trader_version: program.trader_version.clone(),
+        build_commit: program.build_commit.clone(),
+        platform_commit: program.platform_commit.clone(),
+        deployment_id: program.deployment_id.clone(),
+        instance_nonce: program.instance_nonce.clone(),
+        state,
+        trader_sha256: program.trader_sha256.clone(),
+        manifest_digest: program.manifest_digest.clone(),
+        effective: engine.effective(),
+        feed: program.feed.clone(),
+        venue: VenueHealth::default(),
+        mode: engine.mode(),
+        strategies: engine
+            .strategies()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        components: engine.components(),
+        lease: None,
+        halted: engine.halted().cloned(),
+        feeds: engine.feeds(now),
+        last_tick_at: rfc3339(engine.now()),
+        windows: engine.windows().iter().map(ToString::to_string).collect(),
+        open_orders: engine.open_orders(),
+        positions: engine.positions(now),
+        exposure_usd: engine.exposure(),
+        pnl_day_usd: engine.pnl_day(now),
+        orders_last_minute: engine.orders_last_minute(now),
+        errors_last_minute,
+        clock_offset_ms: engine.clock_offset_ms(),
+    }
+}
+
+/// RFC 3339 UTC; `None` before the first event.
+fn rfc3339(at: EpochMs) -> Option<String> {
+    let stamp = jiff::Timestamp::from_millisecond(at.0).ok()?;
+    (at.0 > 0).then(|| stamp.to_string())
 }
 
 impl Snapshot {

@@ -5,6 +5,7 @@
 //! is the same session in virtual time. Must not decide anything about trading: that is
 //! `trader-core`'s. Knows no venue but the simulated one; real orders live in another package.
 
+pub mod clock;
 pub mod config;
 pub mod faults;
 pub mod feeds;
@@ -15,7 +16,9 @@ pub mod identity;
 pub mod ledger_store;
 pub mod log;
 pub mod manifest_files;
+pub mod process;
 pub mod recorder;
+pub mod run_loop;
 pub mod secret;
 pub mod session;
 #[cfg(test)]

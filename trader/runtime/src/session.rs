@@ -11,8 +11,9 @@ use crate::wire::Wire;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
-use trader_core::engine::{Commands, Engine};
+use trader_core::engine::{Commands, Engine, EngineError};
 use trader_core::event::{Event, EventKind, OrderReport, OrderStatus};
+use trader_core::ledger::{LedgerError, LedgerState, RECORD_VERSION, Record, RecordBody};
 use trader_core::order::{Order, OrderId, Purpose};
 use trader_core::safeguards::Approved;
 use trader_core::units::EpochMs;
@@ -28,10 +29,10 @@ pub enum SessionError {
     Ledger(#[from] StoreError),
     /// The ledger's records contradict themselves.
     #[error("cannot believe the ledger: {0}")]
-    Fold(#[from] trader_core::ledger::LedgerError),
+    Fold(#[from] LedgerError),
     /// The engine cannot be built from what is declared.
     #[error("cannot build the trader: {0}")]
-    Engine(#[from] trader_core::engine::EngineError),
+    Engine(#[from] EngineError),
     /// One event caused more than [`CASCADE_MAX`] others.
     #[error("one event caused more than {CASCADE_MAX} others: a loop between engine and wire")]
     Cascade,
@@ -212,6 +213,32 @@ impl Session {
             }
         }
         self.take_all(answers.into())
+    }
+
+    /// Appends records that no event caused (a rehearsal's planted fault) and builds the engine anew
+    /// from the ledger. What the old engine had seen of the market is gone.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn adopt(
+        &mut self,
+        bodies: impl IntoIterator<Item = RecordBody>,
+        now: EpochMs,
+        build: impl FnOnce(LedgerState) -> Result<Engine, EngineError>,
+    ) -> Result<(), SessionError> {
+        let records: Vec<Record> = bodies
+            .into_iter()
+            .zip(self.engine.ledger().next_seq()..)
+            .map(|(body, seq)| Record {
+                version: RECORD_VERSION,
+                seq,
+                t_ms: now,
+                body,
+            })
+            .collect();
+        self.store.append(self.fence, &records)?;
+        self.engine = build(LedgerState::replay(&self.store.replay()?)?)?;
+        Ok(())
     }
 
     /// Brings journal and tape to the system.

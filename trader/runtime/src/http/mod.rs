@@ -8,6 +8,7 @@ mod listener;
 
 pub use listener::{BoundedListener, CONNECTIONS_MAX, READ_TIMEOUT_MS};
 
+use crate::clock;
 use crate::gate::Gate;
 use crate::health::Snapshot;
 use crate::secret::Secret;
@@ -23,7 +24,6 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-use trader_core::units::EpochMs;
 use trader_core::wire::{
     HaltAnswer, HaltRequest, Halted, Health, LeaseAnswer, LeaseRequest, Live, ReenableAnswer,
     ReenableRequest,
@@ -135,7 +135,7 @@ async fn halt(
         by: cut(&request.by),
         reason: cut(&request.reason),
         reduce_only: request.reduce_only,
-        at: wall_clock(),
+        at: clock::wall(),
     };
     surface.gate.latch_halt(halt.clone());
     let durable = surface.ask(|reply| Control::Halt(halt, reply)).await;
@@ -274,8 +274,4 @@ fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
 
 fn cut(text: &str) -> String {
     text.chars().take(TEXT_MAX_CHARS).collect()
-}
-
-fn wall_clock() -> EpochMs {
-    EpochMs(jiff::Timestamp::now().as_millisecond())
 }
