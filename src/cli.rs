@@ -16,6 +16,7 @@ Stop:
 
 Rehearse:
   tape         Turn recorded data into a tape
+  trade        The trader itself, paper or dry run
   platform     The loopback platform that stands in for Railway on this machine
 
 Project:
@@ -83,6 +84,8 @@ pub struct Shared {
 pub enum Command {
     /// Turn recorded data into a tape.
     Tape(With<crate::tape::TapeArgs>),
+    /// The trader itself, paper or dry run.
+    Trade(With<crate::trade::TradeArgs>),
     /// The loopback platform that stands in for Railway on this machine.
     Platform(With<crate::loopback::PlatformArgs>),
     /// Print shell completions.
@@ -100,6 +103,7 @@ pub struct CompletionsArgs {
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
         Command::Tape(with) => dispatch(&with, crate::tape::run),
+        Command::Trade(with) => dispatch(&with, crate::trade::run),
         Command::Platform(with) => dispatch(&with, crate::loopback::run),
         Command::Completions(with) => dispatch(&with, completions),
     };

@@ -15,5 +15,6 @@ pub mod repo;
 pub mod schema;
 pub mod source;
 pub mod tape;
+pub mod trade;
 pub mod verify;
 pub mod watchdog;

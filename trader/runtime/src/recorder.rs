@@ -105,6 +105,21 @@ impl Recorder {
         self.tape.flush()
     }
 
+    /// Brings everything to the system and says whether every line got there.
+    ///
+    /// # Errors
+    /// A write error, now or earlier.
+    pub fn close(&mut self) -> Result<(), RecordError> {
+        if self.failed {
+            let source = std::io::Error::other("an earlier line could not be written");
+            return Err(RecordError {
+                path: PathBuf::from("recording"),
+                source,
+            });
+        }
+        self.flush()
+    }
+
     /// `sha256:…` of the journal's lines so far, each with its line end.
     pub fn journal_digest(&self) -> String {
         let mut text = "sha256:".to_owned();

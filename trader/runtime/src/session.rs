@@ -4,9 +4,10 @@
 //! The same session runs in paper and dry run; time is an argument. Must not catch an error and go on:
 //! a ledger that cannot be written ends the session before anything is sent.
 
+use crate::figures::Figures;
 use crate::gate::{Gate, Sending};
 use crate::ledger_store::{Fence, LedgerStore, StoreError};
-use crate::recorder::Recorder;
+use crate::recorder::{RecordError, Recorder};
 use crate::wire::Wire;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub enum SessionError {
 pub struct Counts {
     /// Events that the engine has seen.
     pub events: u64,
+    /// Orders that passed every safeguard.
+    pub intents: u64,
     /// Orders that went over the wire.
     pub sent: u64,
     /// Orders that the last question stopped.
@@ -74,6 +77,7 @@ pub struct Session {
     /// What the wire has said and the engine has not seen yet.
     answers: Vec<Event>,
     counts: Counts,
+    figures: Figures,
 }
 
 impl Session {
@@ -94,6 +98,7 @@ impl Session {
             commands: Commands::default(),
             answers: Vec::new(),
             counts: Counts::default(),
+            figures: Figures::default(),
         }
     }
 
@@ -129,7 +134,11 @@ impl Session {
         self.engine.step(event, &mut commands);
         // Durable before anything they announce is done.
         self.store.append(self.fence, &commands.records)?;
+        let is_intent = |record: &&Record| matches!(record.body, RecordBody::Intent { .. });
+        let intents = commands.records.iter().filter(is_intent).count();
+        self.counts.intents += u64::try_from(intents).unwrap_or(u64::MAX);
         for line in &commands.journal {
+            self.figures.count(line);
             let recorded = self.recorder.journal(line);
             self.note(recorded.is_err());
         }
@@ -247,6 +256,14 @@ impl Session {
         self.note(flushed.is_err());
     }
 
+    /// Ends the recording; a run whose tape matters asks whether all of it was written.
+    ///
+    /// # Errors
+    /// The write error, or that there was one.
+    pub fn close(&mut self) -> Result<(), RecordError> {
+        self.recorder.close()
+    }
+
     /// The engine.
     pub const fn engine(&self) -> &Engine {
         &self.engine
@@ -270,6 +287,11 @@ impl Session {
     /// Counts so far.
     pub const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Counts from the journal.
+    pub const fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Journal and tape.

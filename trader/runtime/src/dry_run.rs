@@ -1,0 +1,239 @@
+//! The dry run: the same session in virtual time, as fast as it goes, with every order withheld.
+//!
+//! Same manifest, feed and windows give the same journal, bit for bit: time comes from the events, the
+//! ledger lives in memory, and nothing reads a clock. Must not send anything and must not touch the
+//! ledger of a running trader.
+
+use crate::feeds::{self, FeedError, FeedSpec};
+use crate::identity::{self, BUILD_COMMIT, IdentityError};
+use crate::ledger_store::{LedgerStore, StoreError};
+use crate::manifest_files::{self, ManifestFileError};
+use crate::recorder::{RecordError, Recorder};
+use crate::session::{Session, SessionError, Way};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use trader_core::engine::Engine;
+use trader_core::event::{Event, EventKind, LeaseGrant};
+use trader_core::ledger::LedgerState;
+use trader_core::manifest::Mode;
+use trader_core::tape::{Header, TAPE_VERSION};
+use trader_core::units::EpochMs;
+use trader_core::wire::{ComponentHealth, LEASE_TTL_MAX_MS};
+
+/// Most windows of one dry run.
+pub const WINDOWS_MAX: u32 = 2_000;
+
+/// Virtual now of every dry run: 2026-01-01T00:00:00Z. Fixed, so that runs can be compared.
+const START: EpochMs = EpochMs(1_767_225_600_000);
+
+/// Virtual time after which a run without enough windows ends, per window wanted, ms. The longest
+/// window and a quarter.
+const PATIENCE_PER_WINDOW_MS: i64 = 1_125_000;
+
+/// Virtual time for the first window to open and the last outcome to be told, ms.
+const PATIENCE_MS: i64 = 3_600_000;
+
+/// The lease of a dry run is renewed this often, ms of virtual time.
+const LEASE_EVERY_MS: i64 = 5_000;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct DryRun {
+    /// The manifest file.
+    pub manifest: PathBuf,
+    /// Where events come from.
+    pub feed: FeedSpec,
+    /// Windows to see from open to outcome.
+    pub windows: u32,
+    /// Where to write the tape.
+    pub tape_out: Option<PathBuf>,
+}
+
+/// What a dry run saw.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DryRunDocument {
+    /// Windows that were seen from open to outcome.
+    pub windows: u64,
+    /// Market events.
+    pub ticks: u64,
+    /// Signals that the strategies gave.
+    pub signals: u64,
+    /// Orders that passed every safeguard and were withheld.
+    pub intents: u64,
+    /// Orders that left the process: 0.
+    pub sent: u64,
+    /// Refused entries by reason.
+    pub refusals: BTreeMap<String, u64>,
+    /// Digest of the journal.
+    pub journal_digest: String,
+    /// Events that the engine could not explain.
+    pub unexplained: u64,
+    /// Digest of the manifest and strategies that ran.
+    pub manifest_digest: String,
+    /// Every effective value by dotted key, from the engine.
+    pub effective: BTreeMap<String, serde_json::Value>,
+    /// Strategy instances.
+    pub strategies: Vec<String>,
+    /// Component instances and their states at the end.
+    pub components: Vec<ComponentHealth>,
+    /// Commit that the program was built from.
+    pub build_commit: String,
+    /// sha256 of the running executable.
+    pub trader_sha256: String,
+}
+
+/// Why a dry run gives no document.
+#[derive(Debug, thiserror::Error)]
+pub enum DryRunError {
+    /// Manifest or strategies cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestFileError),
+    /// The feed cannot be used.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The tape cannot be written.
+    #[error(transparent)]
+    Tape(#[from] RecordError),
+    /// The ledger in memory failed.
+    #[error(transparent)]
+    Ledger(#[from] StoreError),
+    /// Engine or ledger.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The program cannot tell who it is.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Too many windows were asked for.
+    #[error("{seen} windows are asked for; a dry run has 1 to {WINDOWS_MAX}")]
+    Windows {
+        /// As asked.
+        seen: u32,
+    },
+    /// The feed did not bring enough windows.
+    #[error("only {seen} of {wanted} windows were seen from open to outcome")]
+    TooFew {
+        /// Seen.
+        seen: u32,
+        /// Asked for.
+        wanted: u32,
+    },
+}
+
+/// Runs to the end.
+///
+/// # Errors
+/// See [`DryRunError`].
+pub fn run(order: &DryRun) -> Result<DryRunDocument, DryRunError> {
+    if order.windows == 0 || order.windows > WINDOWS_MAX {
+        return Err(DryRunError::Windows {
+            seen: order.windows,
+        });
+    }
+    let mut declared = manifest_files::read(&order.manifest)?;
+    // The one value that a dry run replaces: whatever is declared, nothing is sent.
+    declared.manifest.mode = Mode::DryRun;
+    let engine = Engine::new(
+        &declared.manifest,
+        &declared.strategies,
+        LedgerState::default(),
+    )
+    .map_err(SessionError::from)?;
+    let header = Header {
+        tape: TAPE_VERSION,
+        source: order.feed.to_string(),
+        created_at: "2026-01-01T00:00:00Z".to_owned(),
+        assets: declared.manifest.assets.clone(),
+    };
+    let recorder = match &order.tape_out {
+        Some(path) => Recorder::tape_to(path, &header)?,
+        None => Recorder::digest_only(),
+    };
+    let mut store = LedgerStore::in_memory()?;
+    let fence = store.take_fence("dry-run", START)?;
+    let mut session = Session::new(engine, store, fence, Way::Shut, recorder);
+    let events = feeds::open(&order.feed, &declared.manifest, START)?;
+    let seen = play(&mut session, events, order.windows)?;
+    session.close()?;
+    let engine = session.engine();
+    let (counts, figures) = (session.counts(), session.figures());
+    Ok(DryRunDocument {
+        windows: u64::from(seen.windows),
+        ticks: seen.ticks,
+        signals: figures.signals,
+        intents: counts.intents,
+        sent: counts.sent,
+        refusals: figures.refusals.clone(),
+        journal_digest: session.recorder().journal_digest(),
+        unexplained: figures.unexplained,
+        manifest_digest: declared.digest,
+        effective: engine.effective(),
+        strategies: engine
+            .strategies()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        components: engine.components(),
+        build_commit: BUILD_COMMIT.to_owned(),
+        trader_sha256: identity::trader_sha256()?,
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    windows: u32,
+    ticks: u64,
+}
+
+/// Plays until enough windows have been seen from open to outcome.
+fn play(session: &mut Session, events: feeds::Events, wanted: u32) -> Result<Seen, DryRunError> {
+    let mut seen = Seen {
+        windows: 0,
+        ticks: 0,
+    };
+    let mut opened = BTreeSet::new();
+    let mut lease_due = EpochMs(i64::MIN);
+    let last = START.plus_ms(PATIENCE_MS + PATIENCE_PER_WINDOW_MS * i64::from(wanted));
+    for event in events {
+        let event = event?;
+        if seen.windows >= wanted || event.t > last {
+            break;
+        }
+        // Before its start a window was listed or open already: it was not seen from open to outcome.
+        if let EventKind::Window(tick) = &event.kind {
+            if event.t < tick.window.id.open() {
+                opened.insert(tick.window.id);
+            }
+            if tick.outcome.is_some() && opened.remove(&tick.window.id) {
+                seen.windows += 1;
+            }
+        }
+        if event.t >= lease_due {
+            lease_due = event.t.plus_ms(LEASE_EVERY_MS);
+            session.take(lease(event.t))?;
+        }
+        seen.ticks += 1;
+        session.take(event)?;
+    }
+    if seen.windows < wanted {
+        return Err(DryRunError::TooFew {
+            seen: seen.windows,
+            wanted,
+        });
+    }
+    Ok(seen)
+}
+
+/// A dry run leases itself: the decision to enter must be reached for the order to be withheld.
+fn lease(t: EpochMs) -> Event {
+    let ttl_ms = i64::try_from(LEASE_TTL_MAX_MS).unwrap_or(0);
+    let grant = LeaseGrant {
+        holder: "dry-run".to_owned(),
+        expires_at: t.plus_ms(ttl_ms),
+    };
+    Event {
+        t,
+        src: None,
+        kind: EventKind::Lease(grant),
+    }
+}
