@@ -58,7 +58,8 @@ pub struct TradeArgs {
 }
 
 fn feed(text: &str) -> Result<FeedSpec, String> {
-    text.parse().map_err(|problem| format!("{problem}; wanted {}", FeedSpec::WANTED))
+    text.parse()
+        .map_err(|problem| format!("{problem}; wanted {}", FeedSpec::WANTED))
 }
 
 /// Runs `launch trade`.
@@ -88,12 +89,18 @@ fn paper() -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => {
             let refused = error.is_refused_start();
-            let message = if refused { format!("cannot start: {error}") } else { error.to_string() };
+            let message = if refused {
+                format!("cannot start: {error}")
+            } else {
+                error.to_string()
+            };
             log::line(Level::Error, &message, &[]);
-            match error {
-                ProcessError::Panicked => Exit::Bug,
-                _ if refused => Exit::Usage,
-                _ => Exit::Unknown,
+            if refused {
+                Exit::Usage
+            } else if matches!(error, ProcessError::Panicked) {
+                Exit::Bug
+            } else {
+                Exit::Unknown
             }
         }
     }
@@ -113,7 +120,11 @@ fn dry_run(args: &TradeArgs, ctx: &Context) -> Exit {
             Exit::Ok
         }
         Err(error) => {
-            log::line(Level::Error, &format!("the dry run gives no result: {error}"), &[]);
+            log::line(
+                Level::Error,
+                &format!("the dry run gives no result: {error}"),
+                &[],
+            );
             Exit::CheckFailed
         }
     }
@@ -138,9 +149,20 @@ fn human(document: &DryRunDocument) -> String {
     let mut line = |name: &str, value: &str| {
         let _infallible = writeln!(text, "  {name:<12} {value}");
     };
-    let refusals: Vec<String> =
-        document.refusals.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-    line("refused", if refusals.is_empty() { "nothing".to_owned() } else { refusals.join(", ") }.as_str());
+    let refusals: Vec<String> = document
+        .refusals
+        .iter()
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    line(
+        "refused",
+        if refusals.is_empty() {
+            "nothing".to_owned()
+        } else {
+            refusals.join(", ")
+        }
+        .as_str(),
+    );
     line("unexplained", &document.unexplained.to_string());
     line("strategies", &document.strategies.join(", "));
     line("manifest", &document.manifest_digest);

@@ -326,7 +326,7 @@ impl Desk {
         match control {
             Control::Halt(halt, reply) => {
                 self.halt(&halt)?;
-                answer(reply, Ok(self.session.engine().open_orders()));
+                answer(reply, self.halt_read_back());
             }
             Control::Reenable(request, reply) => {
                 let result = self.reenable(&request)?;
@@ -350,6 +350,16 @@ impl Desk {
             by: halt.by.clone(),
             reason: halt.reason.clone(),
         }))
+    }
+
+    /// The engine's own word, from the ledger it folds: only then is a halt acknowledged.
+    fn halt_read_back(&self) -> Result<u32, String> {
+        let engine = self.session.engine();
+        if engine.ledger().halt().is_some() {
+            Ok(engine.open_orders())
+        } else {
+            Err("the engine did not record it".to_owned())
+        }
     }
 
     fn reenable(&mut self, request: &ReenableRequest) -> Result<Result<(), String>, LoopError> {
