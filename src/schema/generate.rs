@@ -28,6 +28,7 @@ pub fn file_name(name: &str) -> String {
 fn of<T: schemars::JsonSchema>(title: &str) -> Value {
     let mut schema = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(bound_integers))
+        .with_transform(RecursiveTransform(choices))
         .into_generator()
         .into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
@@ -54,4 +55,33 @@ fn one_line_descriptions(schema: &mut schemars::Schema) {
         let flat = text.lines().collect::<Vec<_>>().join(" ");
         schema.insert("description".to_owned(), flat.into());
     }
+}
+
+/// An enum whose variants have docs comes as `oneOf` of constants, which a validator can only refuse
+/// as a whole. One `enum` says the same and its refusal names the choices; the docs move up.
+fn choices(schema: &mut schemars::Schema) {
+    let Some(variants) = schema.get("oneOf").and_then(Value::as_array) else {
+        return;
+    };
+    let words: Option<Vec<(&str, &str)>> = variants
+        .iter()
+        .map(|variant| {
+            let text = |key: &str| variant.get(key).and_then(Value::as_str);
+            Some((text("const")?, text("description").unwrap_or_default()))
+        })
+        .collect();
+    let Some(words) = words else { return };
+    let choices: Vec<Value> = words.iter().map(|(word, _)| Value::from(*word)).collect();
+    let mut text = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    for (word, meaning) in &words {
+        text.push_str(&format!(" {word}: {meaning}"));
+    }
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), choices.into());
+    schema.insert("description".to_owned(), text.trim_start().into());
 }

@@ -91,10 +91,7 @@ impl Judge<'_> {
     /// A value that is refused.
     fn value(&self, error: &ValidationError<'_>, pointer: &str) -> Diagnostic {
         let node = self.rule_node(error);
-        let meaning = node
-            .and_then(|node| node.get("description"))
-            .and_then(Value::as_str)
-            .map(first_line);
+        let meaning = node.and_then(meaning_of);
         let name = dotted(pointer);
         let is_null = error.instance().is_null();
         let problem = |code, what: &str| {
@@ -104,11 +101,7 @@ impl Judge<'_> {
         };
         match error.kind() {
             Kind::Type { kind } => {
-                let wanted = match (&meaning, node) {
-                    (Some(meaning), Some(node)) if is_decimal(node) => meaning.clone(),
-                    (_, Some(node)) => type_words(kind, node),
-                    (_, None) => type_words(kind, &Value::Null),
-                };
+                let wanted = type_words(kind, node.unwrap_or(&Value::Null));
                 let found = problem(Code::WrongType, "is not what it should be").wanted(wanted);
                 if is_null {
                     found.help(
@@ -171,15 +164,7 @@ impl Judge<'_> {
             .and_then(|rule| rule.get("description"))
             .and_then(Value::as_str)
             .map(first_line);
-        let shape = rule.map(|rule| self.schema.resolved(rule)).map(|node| {
-            if is_decimal(node) {
-                node.get("description")
-                    .and_then(Value::as_str)
-                    .map_or_else(|| "a decimal".to_owned(), first_line)
-            } else {
-                shape_words(node)
-            }
-        });
+        let shape = rule.map(|rule| shape_words(self.schema.resolved(rule)));
         let wanted = match (shape, meaning) {
             (Some(shape), Some(meaning)) => format!("{shape}: {meaning}"),
             (Some(one), None) | (None, Some(one)) => one,
@@ -413,12 +398,23 @@ fn first_line(text: &str) -> String {
         .to_owned()
 }
 
-fn is_decimal(node: &Value) -> bool {
-    node.get("format").is_some_and(|format| format == "decimal")
+/// What a schema node means, as a noun phrase: its own words for messages, else its description.
+fn meaning_of(node: &Value) -> Option<String> {
+    ["x-wanted", "description"]
+        .into_iter()
+        .find_map(|key| node.get(key).and_then(Value::as_str))
+        .map(first_line)
 }
 
 /// What a schema node takes, as a noun phrase.
 fn shape_words(node: &Value) -> String {
+    if let Some(wanted) = node.get("x-wanted").and_then(Value::as_str) {
+        return wanted.to_owned();
+    }
+    if let Some(choices) = node.get("enum").and_then(Value::as_array) {
+        let words: Vec<String> = choices.iter().map(Value::to_string).collect();
+        return format!("one of {}", listed(words.iter().map(String::as_str)));
+    }
     match node.get("type") {
         Some(Value::String(one)) if one == "integer" || one == "number" => range_words(node),
         Some(Value::String(one)) => type_word(one).to_owned(),
@@ -429,10 +425,7 @@ fn shape_words(node: &Value) -> String {
             .map(type_word)
             .collect::<Vec<_>>()
             .join(" or "),
-        _ => match node.get("enum").or_else(|| node.get("oneOf")) {
-            Some(_) => "a text".to_owned(),
-            None => "a value".to_owned(),
-        },
+        _ => "a value".to_owned(),
     }
 }
 

@@ -88,6 +88,8 @@ pub fn decimal_schema(wanted: &str, range: DecimalRange) -> schemars::Schema {
     };
     schemars::json_schema!({
         "description": wanted,
+        // A field's own doc replaces the description; this stays, for messages.
+        "x-wanted": wanted,
         "type": ["string", "number"],
         "format": "decimal",
         "pattern": pattern,
