@@ -193,9 +193,14 @@ impl Diagnostic {
     }
 
     /// With a place in `text`.
-    pub fn at(mut self, text: &str, span: Range<usize>) -> Self {
+    pub fn at(self, text: &str, span: Range<usize>) -> Self {
+        self.at_shown(text, span, Arc::from(shown::masked(text)))
+    }
+
+    /// With a place in `text`, whose masked copy exists already.
+    pub(super) fn at_shown(mut self, text: &str, span: Range<usize>, shown: Arc<str>) -> Self {
         self.place = Some(Place::of(text, span));
-        self.excerpt = Some(Arc::from(shown::masked(text)));
+        self.excerpt = Some(shown);
         self
     }
 

@@ -5,10 +5,11 @@
 
 use super::diagnostic::{Code, Diagnostic};
 use super::text::Notation;
-use super::{json_text, text, toml_text};
+use super::{json_text, shown, text, toml_text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Where one value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Places {
 pub struct Document {
     file: String,
     text: String,
+    shown: Arc<str>,
     value: Value,
     places: BTreeMap<String, Places>,
     numbers: BTreeMap<String, String>,
@@ -47,6 +49,7 @@ impl Document {
         }
         Ok(Self {
             file: file.to_owned(),
+            shown: Arc::from(shown::masked(&text)),
             text,
             value,
             places: tree.places,
@@ -76,16 +79,12 @@ impl Document {
 
     /// A stretch of the text with secrets masked, on one line.
     pub(super) fn shown(&self, span: Range<usize>) -> Option<String> {
-        let line_start = self
-            .text
-            .get(..span.start)?
-            .rfind('\n')
-            .map_or(0, |at| at + 1);
-        let masked =
-            super::shown::masked(self.text.get(line_start..)?.get(..span.end - line_start)?);
-        masked
-            .get(span.start - line_start..)
-            .map(super::shown::one_line)
+        self.shown.get(span).map(shown::one_line)
+    }
+
+    /// Where a problem at `pointer` starts, to order problems by.
+    pub(super) fn start_of(&self, pointer: &str, at_key: bool) -> usize {
+        self.span_of(pointer, at_key).start
     }
 
     /// A number as it was written (without `_` and a leading `+`).
@@ -105,23 +104,7 @@ impl Document {
 
     /// A problem at the value of `pointer`; where that value has no place, at its nearest parent's key.
     pub fn problem(&self, code: Code, pointer: &str, message: impl Into<String>) -> Diagnostic {
-        let problem = Diagnostic::error(code, &self.file, message).pointer(pointer);
-        if let Some(places) = self.places.get(pointer) {
-            let span = match (&places.key, self.is_container(pointer)) {
-                // A table may be spread over the file; its key is one place.
-                (Some(key), true) => key.clone(),
-                _ => places.value.clone(),
-            };
-            return problem.at(&self.text, span);
-        }
-        let mut parent = pointer;
-        while let Some((upper, _)) = parent.rsplit_once('/') {
-            parent = upper;
-            if let Some(key) = self.places.get(parent).and_then(|p| p.key.clone()) {
-                return problem.at(&self.text, key);
-            }
-        }
-        problem.at(&self.text, 0..0)
+        self.problem_at(code, pointer, false, message.into())
     }
 
     /// A problem at the key of `pointer`.
@@ -131,15 +114,35 @@ impl Document {
         pointer: &str,
         message: impl Into<String>,
     ) -> Diagnostic {
-        match self
-            .places
-            .get(pointer)
-            .and_then(|places| places.key.clone())
-        {
-            Some(key) => Diagnostic::error(code, &self.file, message)
-                .pointer(pointer)
-                .at(&self.text, key),
-            None => self.problem(code, pointer, message),
+        self.problem_at(code, pointer, true, message.into())
+    }
+
+    fn problem_at(&self, code: Code, pointer: &str, at_key: bool, message: String) -> Diagnostic {
+        Diagnostic::error(code, &self.file, message)
+            .pointer(pointer)
+            .at_shown(
+                &self.text,
+                self.span_of(pointer, at_key),
+                Arc::clone(&self.shown),
+            )
+    }
+
+    fn span_of(&self, pointer: &str, at_key: bool) -> Range<usize> {
+        let mut at = pointer;
+        loop {
+            if at.is_empty() {
+                // The whole file: its first line stands for it.
+                return 0..self.text.find(['\r', '\n']).unwrap_or(self.text.len());
+            }
+            if let Some(places) = self.places.get(at) {
+                // A table may be spread over the file; its key is one place.
+                let by_key = at_key || at != pointer || self.is_container(at);
+                return match &places.key {
+                    Some(key) if by_key => key.clone(),
+                    _ => places.value.clone(),
+                };
+            }
+            at = at.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
     }
 

@@ -1,7 +1,7 @@
 //! JSON text → value tree and places. Strict RFC 8259: comments, trailing commas and bare words are
 //! refused, and a key that stands twice too.
 
-use super::diagnostic::{Code, Diagnostic};
+use super::diagnostic::{Code, Diagnostic, Place};
 use super::document::{Tree, child};
 use jsonc_parser::ast::{Object, Value as Node};
 use jsonc_parser::common::Ranged as _;
@@ -47,10 +47,7 @@ fn problem(file: &str, text: &str, error: &ParseError) -> Diagnostic {
     );
     let end = text.trim_end().len();
     if unfinished && text.get(range.start..).is_some() {
-        let (line, _) = {
-            let place = super::diagnostic::Place::of(text, range.start..range.start);
-            (place.line, place.column)
-        };
+        let line = Place::of(text, range.start..range.start).line;
         return Diagnostic::error(
             Code::Syntax,
             file,
@@ -72,7 +69,11 @@ fn problem(file: &str, text: &str, error: &ParseError) -> Diagnostic {
         .map_or(0, |marked| marked.find('\n').unwrap_or(marked.len()));
     Diagnostic::error(Code::Syntax, file, format!("not valid JSON: {words}"))
         .at(text, range.start..range.start + length)
-        .help("the file stops being JSON at the mark; JSON has no comments and no trailing commas")
+        .help(super::text::syntax_help(
+            text,
+            range.end,
+            "the file stops being JSON at the mark; JSON has no comments and no trailing commas",
+        ))
 }
 
 fn span_of(node: &Node<'_>) -> Range<usize> {

@@ -16,37 +16,29 @@ use trader_core::units::StrategyId;
 /// All that the schema refuses, in the file's order, cut at [`DIAGNOSTICS_MAX`].
 pub(super) fn judge(document: &Document, schema: &Schema) -> Vec<Diagnostic> {
     let judge = Judge { document, schema };
-    let mut found = Vec::new();
-    let mut judged = BTreeSet::new();
     let errors: Vec<ValidationError<'_>> =
         schema.validator().iter_errors(document.value()).collect();
-    let misspelt = judge.misspelt(&errors);
-    for error in &errors {
-        let about_keys = matches!(
-            error.kind(),
-            Kind::Required { .. } | Kind::AdditionalProperties { .. }
-        );
-        // A value that breaks two keywords is one problem.
-        if about_keys || judged.insert(error.instance_path().as_str().to_owned()) {
-            found.extend(judge.words(error, &misspelt));
-        }
+    let mut findings = judge.findings(&errors);
+    findings.sort_by_key(|finding| finding.start);
+    let mut problems: Vec<Diagnostic> = findings
+        .iter()
+        .take(DIAGNOSTICS_MAX)
+        .map(|finding| judge.words(finding))
+        .collect();
+    let more = findings.len().saturating_sub(DIAGNOSTICS_MAX);
+    if more > 0 {
+        let message = format!("{more} more problems are not shown");
+        problems.push(Diagnostic::error(Code::More, document.file(), message));
     }
-    found.sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
-    cut(found, document.file())
+    problems
 }
 
-/// Keeps the first [`DIAGNOSTICS_MAX`] and counts the rest.
-fn cut(mut found: Vec<Diagnostic>, file: &str) -> Vec<Diagnostic> {
-    let more = found.len().saturating_sub(DIAGNOSTICS_MAX);
-    if more > 0 {
-        found.truncate(DIAGNOSTICS_MAX);
-        found.push(Diagnostic::error(
-            Code::More,
-            file,
-            format!("{more} more problems are not shown"),
-        ));
-    }
-    found
+/// One refusal before it is worded; wording thousands would take longer than reading them.
+struct Finding<'a> {
+    error: &'a ValidationError<'a>,
+    /// The key that is missing or unknown, for refusals about keys.
+    key: Option<&'a str>,
+    start: usize,
 }
 
 struct Judge<'a> {
@@ -55,36 +47,60 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn words(&self, error: &ValidationError<'_>, misspelt: &BTreeSet<String>) -> Vec<Diagnostic> {
-        let pointer = error.instance_path().as_str();
-        match error.kind() {
-            Kind::Required { property } => {
-                let key = property.as_str().unwrap_or_default();
-                if misspelt.contains(&child(pointer, key)) {
-                    return Vec::new();
+    fn findings<'e>(&self, errors: &'e [ValidationError<'e>]) -> Vec<Finding<'e>> {
+        let mut found = Vec::new();
+        let mut judged = BTreeSet::new();
+        let misspelt = self.misspelt(errors);
+        for error in errors {
+            let pointer = error.instance_path().as_str();
+            let finding = |key: Option<&'e str>, start| Finding { error, key, start };
+            match error.kind() {
+                Kind::Required { property } => {
+                    let key = property.as_str().unwrap_or_default();
+                    if !misspelt.contains(&child(pointer, key)) {
+                        let start = self.document.start_of(pointer, true);
+                        found.push(finding(Some(key), start));
+                    }
                 }
-                vec![self.missing(error, pointer, key)]
+                Kind::AdditionalProperties { unexpected } => {
+                    found.extend(unexpected.iter().map(|key| {
+                        let start = self.document.start_of(&child(pointer, key), true);
+                        finding(Some(key), start)
+                    }));
+                }
+                Kind::PropertyNames { error: inner } => {
+                    let key = inner.instance().as_str().unwrap_or_default();
+                    let start = self.document.start_of(&child(pointer, key), true);
+                    found.push(finding(Some(key), start));
+                }
+                // A value that breaks two keywords is one problem.
+                _ => {
+                    if judged.insert(pointer) {
+                        let start = self.document.start_of(pointer, false);
+                        found.push(finding(None, start));
+                    }
+                }
             }
-            Kind::AdditionalProperties { unexpected } => unexpected
-                .iter()
-                .map(|key| self.unknown_key(error, pointer, key))
-                .collect(),
-            Kind::PropertyNames { error: inner } => {
-                let key = inner.instance().as_str().unwrap_or_default().to_owned();
-                vec![
-                    self.document
-                        .problem_at_key(
-                            Code::WrongForm,
-                            &child(pointer, &key),
-                            format!("{} is not a name that can be used here", tick(&key)),
-                        )
-                        .seen(tick(&key))
-                        .wanted(
-                            "lower-case letters, digits and dashes, a letter first, at most 32",
-                        ),
-                ]
-            }
-            _ => vec![self.value(error, pointer)],
+        }
+        found
+    }
+
+    fn words(&self, finding: &Finding<'_>) -> Diagnostic {
+        let error = finding.error;
+        let pointer = error.instance_path().as_str();
+        match (error.kind(), finding.key) {
+            (Kind::Required { .. }, Some(key)) => self.missing(error, pointer, key),
+            (Kind::AdditionalProperties { .. }, Some(key)) => self.unknown_key(error, pointer, key),
+            (Kind::PropertyNames { .. }, Some(key)) => self
+                .document
+                .problem_at_key(
+                    Code::WrongForm,
+                    &child(pointer, key),
+                    format!("{} is not a name that can be used here", tick(key)),
+                )
+                .seen(tick(key))
+                .wanted("lower-case letters, digits and dashes, a letter first, at most 32"),
+            _ => self.value(error, pointer),
         }
     }
 
@@ -102,7 +118,7 @@ impl Judge<'_> {
         match error.kind() {
             Kind::Type { kind } => {
                 let wanted = type_words(kind, node.unwrap_or(&Value::Null));
-                let found = problem(Code::WrongType, "is not what it should be").wanted(wanted);
+                let found = problem(Code::WrongType, "has the wrong type").wanted(wanted);
                 if is_null {
                     found.help(
                         "null is not a value here: nothing is unlimited, nothing has a default",
@@ -126,14 +142,27 @@ impl Judge<'_> {
                     .wanted(expected_value.to_string())
             }
             Kind::Pattern { pattern } => {
-                problem(Code::WrongForm, "does not have the form it needs")
-                    .wanted(meaning.unwrap_or_else(|| format!("a text that matches {pattern}")))
+                let found = problem(Code::WrongForm, "does not have the form it needs")
+                    .wanted(meaning.unwrap_or_else(|| format!("a text that matches {pattern}")));
+                with_zero_help(found, error.instance())
             }
             Kind::Minimum { .. }
             | Kind::Maximum { .. }
             | Kind::ExclusiveMinimum { .. }
-            | Kind::ExclusiveMaximum { .. } => problem(Code::OutOfRange, "is out of range")
-                .wanted(node.map_or_else(String::new, range_words)),
+            | Kind::ExclusiveMaximum { .. } => {
+                let too_high = matches!(
+                    error.kind(),
+                    Kind::Maximum { .. } | Kind::ExclusiveMaximum { .. }
+                );
+                let range = if too_high {
+                    full_range_words
+                } else {
+                    range_words
+                };
+                let found = problem(Code::OutOfRange, "is out of range")
+                    .wanted(node.map_or_else(String::new, range));
+                with_zero_help(found, error.instance())
+            }
             Kind::MinLength { limit } => problem(Code::OutOfRange, "is too short")
                 .wanted(format!("at least {limit} characters")),
             Kind::MaxLength { limit } => problem(Code::OutOfRange, "is too long")
@@ -171,15 +200,15 @@ impl Judge<'_> {
             (None, None) => "the key".to_owned(),
         };
         let owner = if pointer.is_empty() {
-            "the top level".to_owned()
+            "at the top level".to_owned()
         } else {
-            tick(&dotted(pointer))
+            format!("in {}", tick(&dotted(pointer)))
         };
         self.document
             .problem(
                 Code::MissingKey,
                 pointer,
-                format!("key {} is missing in {owner}", tick(key)),
+                format!("key {} is missing {owner}", tick(key)),
             )
             .pointer(child(pointer, key))
             .wanted(wanted)
@@ -188,6 +217,7 @@ impl Judge<'_> {
 
     fn unknown_key(&self, error: &ValidationError<'_>, pointer: &str, key: &str) -> Diagnostic {
         let known = self.known_keys(error);
+        let all = self.all_keys(error);
         let at = child(pointer, key);
         let problem = self
             .document
@@ -197,7 +227,7 @@ impl Judge<'_> {
                 format!("unknown key {}", tick(&dotted(&at))),
             )
             .wanted(if known.is_empty() {
-                "no key here".to_owned()
+                format!("only {}", listed(all.iter().map(String::as_str)))
             } else {
                 format!("one of {}", listed(known.iter().map(String::as_str)))
             });
@@ -223,16 +253,23 @@ impl Judge<'_> {
         found
     }
 
-    fn known_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
-        let taken = error.instance().as_object();
+    /// The keys that the table may have.
+    fn all_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
         self.rule_node(error)
             .and_then(|node| node.get("properties"))
             .and_then(Value::as_object)
             .into_iter()
             .flat_map(serde_json::Map::keys)
-            .filter(|key| !taken.is_some_and(|taken| taken.contains_key(*key)))
             .cloned()
             .collect()
+    }
+
+    /// The keys that the table may have and has not.
+    fn known_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
+        let taken = error.instance().as_object();
+        let mut keys = self.all_keys(error);
+        keys.retain(|key| !taken.is_some_and(|taken| taken.contains_key(key)));
+        keys
     }
 
     fn unknown_strategy(&self, pointer: &str, seen: &Value, known: &[KnownStrategy]) -> Diagnostic {
@@ -251,7 +288,12 @@ impl Judge<'_> {
             )
             .seen(format!("{seen:?}"))
             .wanted(if usable.is_empty() {
-                format!("the stem of a file in {STRATEGIES_DIR}; there is none")
+                let none = if known.is_empty() {
+                    "none"
+                } else {
+                    "none with a usable name"
+                };
+                format!("the stem of a file in {STRATEGIES_DIR}; there is {none}")
             } else {
                 format!("one of {} (the files in {STRATEGIES_DIR})", listed(usable))
             });
@@ -265,10 +307,11 @@ impl Judge<'_> {
 
     fn duplicate_item(&self, pointer: &str, list: &Value) -> Diagnostic {
         let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut earlier = BTreeSet::new();
         let second = items
             .iter()
             .enumerate()
-            .find(|(index, item)| items.iter().take(*index).any(|earlier| earlier == *item));
+            .find(|(_, item)| !earlier.insert(item.to_string()));
         let (at, item) = match second {
             Some((index, item)) => (child(pointer, &index.to_string()), item),
             None => (pointer.to_owned(), list),
@@ -456,27 +499,59 @@ fn type_word(name: &str) -> &str {
     }
 }
 
-/// Any u32 count ends here; naming that bound would only puzzle.
+/// Any `u32` count ends here; naming that bound in passing would only puzzle.
 const UNTOLD_MAXIMUM: u64 = u32::MAX as u64;
 
-/// "a whole number from 1 to 60", as far as the node bounds it.
+/// "a whole number, 1 or more and 60 or less", without a bound that only the machine has.
 fn range_words(node: &Value) -> String {
+    let untold = |high: &Value| high.as_u64().is_some_and(|high| high >= UNTOLD_MAXIMUM);
+    if node.get("maximum").is_some_and(untold) {
+        let mut told = node.clone();
+        if let Some(map) = told.as_object_mut() {
+            map.remove("maximum");
+        }
+        return full_range_words(&told);
+    }
+    full_range_words(node)
+}
+
+fn full_range_words(node: &Value) -> String {
     let noun = match node.get("type").and_then(Value::as_str) {
         Some("integer") => "a whole number",
         _ => "a number",
     };
     let bound = |key: &str| node.get(key).filter(|bound| bound.is_number());
+    if let (Some(low), Some(high)) = (bound("minimum"), bound("maximum"))
+        && low == high
+    {
+        return low.to_string();
+    }
     let low = bound("minimum")
         .map(|low| format!("{low} or more"))
         .or_else(|| bound("exclusiveMinimum").map(|low| format!("above {low}")));
     let high = bound("maximum")
-        .filter(|high| high.as_u64().is_none_or(|high| high < UNTOLD_MAXIMUM))
         .map(|high| format!("{high} or less"))
         .or_else(|| bound("exclusiveMaximum").map(|high| format!("below {high}")));
     match (low, high) {
         (Some(low), Some(high)) => format!("{noun}, {low} and {high}"),
         (Some(one), None) | (None, Some(one)) => format!("{noun}, {one}"),
         (None, None) => noun.to_owned(),
+    }
+}
+
+/// Someone who writes 0 for a limit means "none"; nothing here means that.
+fn with_zero_help(problem: Diagnostic, value: &Value) -> Diagnostic {
+    let is_zero = match value {
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => {
+            text.contains('0') && text.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'))
+        }
+        _ => false,
+    };
+    if is_zero {
+        problem.help("0 never means unlimited or off: write the limit that is meant")
+    } else {
+        problem
     }
 }
 

@@ -64,8 +64,18 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
 
 /// The problem of a file with nothing in it.
 pub(super) fn empty(file: &str) -> Diagnostic {
-    Diagnostic::error(Code::Empty, file, "is empty")
-        .help("was it written to the end? `git show HEAD:FILE` prints the committed one")
+    Diagnostic::error(Code::Empty, file, "is empty").help(format!(
+        "was it written to the end? `git show HEAD:{file}` prints the committed one"
+    ))
+}
+
+/// What to do about a syntax problem at `at`: when the file ends there, it is probably half a file.
+pub(super) fn syntax_help(text: &str, end: usize, otherwise: &str) -> String {
+    if end >= text.trim_end().len() {
+        "the file ends here: was it written to the end?".to_owned()
+    } else {
+        otherwise.to_owned()
+    }
 }
 
 fn not_utf8(file: &str, bytes: &[u8], at: usize) -> Diagnostic {

@@ -7,11 +7,47 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Parses a whole TOML file. The parser bounds nesting at 80.
+/// Deepest nesting of tables and lists; ours need 3. The parser bounds brackets, not dotted keys.
+const NESTING_MAX: usize = 64;
+
+/// Parses a whole TOML file.
 pub(super) fn parse(file: &str, text: &str, tree: &mut Tree) -> Result<Value, Diagnostic> {
-    let table = DeTable::parse(text).map_err(|error| problem(file, text, &error))?;
+    let (table, errors) = DeTable::parse_recoverable(text);
     tree.place("", None, 0..text.len());
-    Ok(table_value(table.get_ref(), "", tree))
+    let parsed = match errors.first() {
+        Some(error) => Err(problem(file, text, error)),
+        None => table_value(table.get_ref(), "", 0, tree).map_err(|TooDeep(span)| {
+            Diagnostic::error(Code::TooLarge, file, "is nested too deeply")
+                .at(text, visible(text, span))
+                .wanted(format!("at most {NESTING_MAX} levels"))
+        }),
+    };
+    dismantle(table.into_inner());
+    parsed
+}
+
+/// Where nesting passes [`NESTING_MAX`].
+struct TooDeep(Range<usize>);
+
+/// Drops a tree level by level: a key of a hundred thousand dots is a tree that deep, and dropping
+/// it by recursion would overflow the stack.
+fn dismantle(table: DeTable<'_>) {
+    let mut left = vec![DeValue::Table(table)];
+    while let Some(value) = left.pop() {
+        match value {
+            DeValue::Table(table) => {
+                left.extend(table.into_iter().map(|(_, inner)| inner.into_inner()));
+            }
+            DeValue::Array(items) => {
+                left.extend(items.into_iter().map(Spanned::into_inner));
+            }
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => {}
+        }
+    }
 }
 
 fn problem(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
@@ -29,8 +65,12 @@ fn problem(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
         file,
         format!("not valid TOML: {}", error.message()),
     )
-    .at(text, visible(text, span))
-    .help("the file stops being TOML at the mark; texts need quotes, lists need brackets")
+    .at(text, visible(text, span.clone()))
+    .help(super::text::syntax_help(
+        text,
+        span.end,
+        "the file stops being TOML at the mark; texts need quotes, lists need brackets",
+    ))
 }
 
 /// A span that ends on its first line: the parser sometimes marks everything to the end.
@@ -40,18 +80,34 @@ fn visible(text: &str, span: Range<usize>) -> Range<usize> {
     span.start..span.start + length
 }
 
-fn table_value(table: &DeTable<'_>, pointer: &str, tree: &mut Tree) -> Value {
+fn table_value(
+    table: &DeTable<'_>,
+    pointer: &str,
+    depth: usize,
+    tree: &mut Tree,
+) -> Result<Value, TooDeep> {
     let mut map = Map::new();
     for (key, inner) in table {
         let at = child(pointer, key.get_ref());
         tree.place(&at, Some(key.span()), inner.span());
-        map.insert(key.get_ref().to_string(), value(inner, &at, tree));
+        map.insert(
+            key.get_ref().to_string(),
+            value(inner, &at, depth + 1, tree)?,
+        );
     }
-    Value::Object(map)
+    Ok(Value::Object(map))
 }
 
-fn value(spanned: &Spanned<DeValue<'_>>, pointer: &str, tree: &mut Tree) -> Value {
-    match spanned.get_ref() {
+fn value(
+    spanned: &Spanned<DeValue<'_>>,
+    pointer: &str,
+    depth: usize,
+    tree: &mut Tree,
+) -> Result<Value, TooDeep> {
+    if depth > NESTING_MAX {
+        return Err(TooDeep(spanned.span()));
+    }
+    Ok(match spanned.get_ref() {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Integer(integer) if integer.radix() == 10 => {
             tree.number(pointer, integer.as_str())
@@ -66,17 +122,15 @@ fn value(spanned: &Spanned<DeValue<'_>>, pointer: &str, tree: &mut Tree) -> Valu
         DeValue::Float(float) => tree.number(pointer, float.as_str()),
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Datetime(datetime) => Value::from(datetime.to_string()),
-        DeValue::Array(items) => Value::Array(
-            items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| {
-                    let at = child(pointer, &index.to_string());
-                    tree.place(&at, None, item.span());
-                    value(item, &at, tree)
-                })
-                .collect(),
-        ),
-        DeValue::Table(table) => table_value(table, pointer, tree),
-    }
+        DeValue::Array(items) => {
+            let mut list = Vec::with_capacity(items.len());
+            for (index, item) in items.iter().enumerate() {
+                let at = child(pointer, &index.to_string());
+                tree.place(&at, None, item.span());
+                list.push(value(item, &at, depth + 1, tree)?);
+            }
+            Value::Array(list)
+        }
+        DeValue::Table(table) => table_value(table, pointer, depth, tree)?,
+    })
 }
