@@ -46,10 +46,10 @@ pub struct Targets {
 #[serde(deny_unknown_fields)]
 pub struct Repo {
     /// Name of the git remote that the platform deploys from, like "origin".
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,99}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,99}$"), extend("x-wanted" = "the name of a git remote"))]
     pub remote: String,
     /// The deploy branch on that remote, like "main".
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$"), extend("x-wanted" = "the name of a branch"))]
     pub branch: String,
 }
 
@@ -216,7 +216,7 @@ pub struct Target {
     pub platform: Platform,
     /// The launch manifest, a path inside the project like "manifests/staging.toml".
     #[schemars(
-        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"), extend("x-wanted" = "a path inside the project, with / and no .. in it"),
         length(max = 200)
     )]
     pub manifest: String,
@@ -227,27 +227,27 @@ pub struct Target {
     pub feed: Feed,
     /// Railway's project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"), extend("x-wanted" = "an id as Railway's dashboard shows it"))]
     pub project_id: Option<String>,
     /// Railway's environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"), extend("x-wanted" = "an id as Railway's dashboard shows it"))]
     pub environment_id: Option<String>,
     /// Railway's service that runs the trader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]{1,64}$"), extend("x-wanted" = "an id as Railway's dashboard shows it"))]
     pub service_id: Option<String>,
     /// Address of the trader's status and control server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"))]
+    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"), extend("x-wanted" = "an http or https address without user and password"))]
     pub trader_url: Option<String>,
     /// Address of the watchdog where it runs as a service of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"))]
+    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"), extend("x-wanted" = "an http or https address without user and password"))]
     pub watchdog_url: Option<String>,
     /// Name of the environment variable that holds the platform token. Never the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Z][A-Z0-9_]{0,63}$"))]
+    #[schemars(regex(pattern = r"^[A-Z][A-Z0-9_]{0,63}$"), extend("x-wanted" = "the NAME of an environment variable, upper case; never the token itself"))]
     pub token_env: Option<String>,
     /// How long a soak is watched, seconds; absent: [`SOAK_SECS_DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,7 +310,7 @@ pub struct Recording {
     #[schemars(length(min = 1, max = 4096))]
     pub path: String,
     /// Its sha256, 64 lower-case hex digits.
-    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), extend("x-wanted" = "64 lower-case hex digits"))]
     pub sha256: String,
 }
 

@@ -4,6 +4,7 @@
 use super::generate::committed;
 use crate::source::{KnownStrategy, Schema, SchemaFault};
 use serde_json::{Value, json};
+use trader_core::components::{Role, registry};
 use trader_core::units::StrategyId;
 
 /// The manifest schema whose `strategies` are exactly the ids of `known`.
@@ -29,12 +30,69 @@ pub fn effective_manifest_schema(known: &[KnownStrategy]) -> Result<Schema, Sche
     Ok(Schema::new(schema)?.with_known(known.to_vec()))
 }
 
-/// The strategy schema.
+/// Where each role stands in a strategy file.
+const PLACES: [(Role, &str); 5] = [
+    (Role::Probability, "/properties/probability"),
+    (Role::Signal, "/properties/signals/items"),
+    (Role::Entry, "/properties/entry"),
+    (Role::Sizing, "/properties/sizing"),
+    (Role::Exit, "/properties/exits/items"),
+];
+
+/// The strategy schema that takes exactly the components of the registry, each in its own role and
+/// with its own options.
 ///
 /// # Errors
 /// As [`effective_manifest_schema`].
 pub fn effective_strategy_schema() -> Result<Schema, SchemaFault> {
-    Schema::new(base("strategy")?)
+    let mut schema = base("strategy")?;
+    for (role, place) in PLACES {
+        let node = schema
+            .pointer_mut(place)
+            .ok_or_else(|| SchemaFault::new(format!("it has no place for {role}")))?;
+        *node = component_schema(role);
+    }
+    Schema::new(schema)
+}
+
+/// What may stand in the place of a role.
+fn component_schema(role: Role) -> Value {
+    let rows = || registry::TABLE.iter().filter(move |row| row.role() == role);
+    let ids: Vec<&str> = rows().map(|row| row.id).collect();
+    let rules: Vec<Value> = rows()
+        .map(|row| {
+            let options = row.options_schema();
+            let needs_options = options
+                .get("required")
+                .and_then(Value::as_array)
+                .is_some_and(|required| !required.is_empty());
+            json!({
+                "if": {
+                    "properties": { "component": { "const": row.id } },
+                    "required": ["component"],
+                },
+                "then": {
+                    "properties": { "options": options },
+                    "required": if needs_options { vec!["options"] } else { Vec::new() },
+                },
+            })
+        })
+        .collect();
+    json!({
+        "type": "object",
+        "description": format!("A component for {role}."),
+        "properties": {
+            "component": {
+                "type": "string",
+                "enum": ids,
+                "description": "The component's registered id; `launch components` lists them.",
+            },
+            "options": { "type": "object" },
+        },
+        "required": ["component"],
+        "additionalProperties": false,
+        "allOf": rules,
+    })
 }
 
 /// The targets schema.

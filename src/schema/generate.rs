@@ -29,6 +29,7 @@ fn of<T: schemars::JsonSchema>(title: &str) -> Value {
     let mut schema = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(bound_integers))
         .with_transform(RecursiveTransform(choices))
+        .with_transform(RecursiveTransform(without_null))
         .into_generator()
         .into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
@@ -54,6 +55,33 @@ fn one_line_descriptions(schema: &mut schemars::Schema) {
     if let Some(text) = schema.get("description").and_then(Value::as_str) {
         let flat = text.lines().collect::<Vec<_>>().join(" ");
         schema.insert("description".to_owned(), flat.into());
+    }
+}
+
+/// An optional key may be absent; null is not a value. Leaves of an `anyOf` with null move up, so
+/// that their refusals are told one by one.
+fn without_null(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|one| one != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    let Some(Value::Array(variants)) = schema.get("anyOf") else {
+        return;
+    };
+    let is_null = |variant: &&Value| variant.get("type").is_some_and(|one| one == "null");
+    if let [one, null] | [null, one] = variants.as_slice()
+        && is_null(&null)
+        && let Some(map) = one.as_object().cloned()
+    {
+        schema.remove("anyOf");
+        for (key, value) in map {
+            if schema.get(&key).is_none() {
+                schema.insert(key, value);
+            }
+        }
     }
 }
 

@@ -226,7 +226,9 @@ impl Judge<'_> {
                 &at,
                 format!("unknown key {}", tick(&dotted(&at))),
             )
-            .wanted(if known.is_empty() {
+            .wanted(if all.is_empty() {
+                "no key here".to_owned()
+            } else if known.is_empty() {
                 format!("only {}", listed(all.iter().map(String::as_str)))
             } else {
                 format!("one of {}", listed(known.iter().map(String::as_str)))
@@ -476,10 +478,13 @@ fn type_words(kind: &TypeKind, node: &Value) -> String {
     match kind {
         TypeKind::Single(one) => {
             let name = one.to_string();
-            if name == "integer" || name == "number" {
-                range_words(node)
-            } else {
-                type_word(&name).to_owned()
+            match (
+                name.as_str(),
+                node.pointer("/items/type").and_then(Value::as_str),
+            ) {
+                ("integer" | "number", _) => range_words(node),
+                ("array", Some("string")) => "a list of texts in quotes".to_owned(),
+                (name, _) => type_word(name).to_owned(),
             }
         }
         TypeKind::Multiple(_) => shape_words(node),

@@ -52,12 +52,23 @@ fn secret_starts(line: &str) -> Option<usize> {
             .trim()
             .trim_matches(['"', '\''])
             .to_ascii_lowercase();
-        if !key.ends_with("_env") && SECRET_WORDS.iter().any(|word| key.contains(word)) {
+        let is_secret = SECRET_WORDS.iter().any(|word| key.contains(word));
+        let names_variable = key.ends_with("_env") && is_variable_name(line.get(separator + 1..)?);
+        if is_secret && !names_variable {
             return Some(separator + 1);
         }
         at = separator + 1;
     }
     None
+}
+
+/// Whether a value is the name of an environment variable: there a token is sometimes pasted.
+fn is_variable_name(value: &str) -> bool {
+    let value = value.split([',', '#', '}']).next().unwrap_or_default();
+    let name = value.trim().trim_matches(['"', '\'']);
+    name.bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Copies `text`; the user part of `scheme://user:password@host` becomes `*`.
@@ -103,7 +114,11 @@ mod tests {
     fn secrets_are_masked_in_place() {
         let cases = [
             ("api_token = \"abc\"\nx = 1\n", "api_token = *****\nx = 1\n"),
-            ("token_env = \"RAILWAY\"", "token_env = \"RAILWAY\""),
+            (
+                "token_env = \"RAILWAY_TOKEN_2\" # x",
+                "token_env = \"RAILWAY_TOKEN_2\" # x",
+            ),
+            ("token_env = \"9f0c-4b\"", "token_env = *********"),
             (
                 "{\"a\": 1, \"Secret\": \"x\"}\r\n",
                 "{\"a\": 1, \"Secret\": ****\r\n",

@@ -1,0 +1,165 @@
+//! Manifests, strategies and targets as people write them: each file of `tests/*/valid` is read,
+//! each of `invalid` gives exactly the problems in the `.txt` beside it (`UPDATE_EXPECT=1` rewrites
+//! them).
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot read its fixtures has to stop"
+)]
+
+use launch::schema::{effective_manifest_schema, effective_strategy_schema};
+use launch::source::{
+    Code, Diagnostic, KnownStrategy, Schema, load_manifest, load_strategy, load_targets, render_all,
+};
+use std::path::{Path, PathBuf};
+use trader_core::manifest::Manifest;
+
+type Read<T> = Result<T, Vec<Diagnostic>>;
+
+fn manifest_schema() -> Schema {
+    effective_manifest_schema(&[
+        KnownStrategy {
+            id: "probability-model".to_owned(),
+            label: Some("Probability Model Only".to_owned()),
+            path: "manifests/strategies/probability-model.json".to_owned(),
+        },
+        KnownStrategy {
+            id: "lag-based".to_owned(),
+            label: Some("Lag-Based".to_owned()),
+            path: "manifests/strategies/lag-based.json".to_owned(),
+        },
+    ])
+    .expect("the generated schema compiles")
+}
+
+fn manifest(file: &str, bytes: &[u8]) -> Read<Manifest> {
+    load_manifest(file, bytes, &manifest_schema()).map(|loaded| loaded.value)
+}
+
+fn corpus(folder: &str) -> Vec<(String, PathBuf, Vec<u8>)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
+        .expect("the corpus exists")
+        .map(|entry| entry.expect("the corpus can be listed").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml" || e == "json"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder} is empty");
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path
+                .file_name()
+                .expect("a file")
+                .to_string_lossy()
+                .into_owned();
+            let bytes = std::fs::read(&path).expect("the corpus can be read");
+            (name, path, bytes)
+        })
+        .collect()
+}
+
+/// Every file of `folder` is refused with the words beside it.
+fn refused<T>(folder: &str, read: impl Fn(&str, &[u8]) -> Read<T>) {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let mut differing = Vec::new();
+    for (name, path, bytes) in corpus(folder) {
+        let Err(problems) = read(&name, &bytes) else {
+            panic!("{folder}/{name} was read");
+        };
+        assert!(
+            problems.iter().all(|problem| problem.code != Code::Bug),
+            "{name}: the schema allowed what the type refuses: {problems:?}"
+        );
+        let said = render_all(&problems, false) + "\n";
+        let expected = PathBuf::from(format!("{}.txt", path.display()));
+        if update {
+            std::fs::write(&expected, &said).expect("the corpus can be written");
+        } else if std::fs::read_to_string(&expected).ok().as_deref() != Some(said.as_str()) {
+            differing.push(format!("{folder}/{name}\n{said}"));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+/// Every file of `folder` is read.
+fn accepted<T>(folder: &str, read: impl Fn(&str, &[u8]) -> Read<T>) -> Vec<(String, T)> {
+    corpus(folder)
+        .into_iter()
+        .map(|(name, _, bytes)| match read(&name, &bytes) {
+            Ok(value) => (name, value),
+            Err(problems) => panic!("{}", render_all(&problems, false)),
+        })
+        .collect()
+}
+
+#[test]
+fn every_valid_manifest_is_read_and_means_the_same() {
+    let read = accepted("manifests/valid", manifest);
+    let plain = &read
+        .iter()
+        .find(|(name, _)| name == "manifest.toml")
+        .expect("there")
+        .1;
+    for (name, manifest) in &read {
+        match name.as_str() {
+            "upper_case_asset.toml" => {
+                assert_eq!(format!("{:?}", manifest.assets), "[Btc, Eth]");
+            }
+            "json_numbers.json" => {
+                let collar = manifest.safeguards.price_collar.to_string();
+                assert_eq!(collar, "0.030000000000000000000001", "went through a float");
+            }
+            "numbers_without_quotes.toml" => {
+                assert_eq!(manifest.max_exposure_usd.to_string(), "20.00");
+                assert_eq!(manifest.safeguards.max_daily_loss_usd.to_string(), "10.0");
+            }
+            _ => assert_eq!(manifest, plain, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn every_invalid_manifest_says_what_is_wrong_where() {
+    refused("manifests/invalid", manifest);
+}
+
+#[test]
+fn strategies_are_read_or_refused_with_their_place() {
+    let schema = effective_strategy_schema().expect("the generated schema compiles");
+    let read = |file: &str, bytes: &[u8]| load_strategy(file, bytes, &schema).map(|l| l.value);
+    let valid = accepted("strategies/valid", read);
+    assert!(
+        valid.windows(2).all(|pair| pair[0].1 == pair[1].1),
+        "TOML and JSON differ"
+    );
+    refused("strategies/invalid", read);
+}
+
+#[test]
+fn targets_are_read_or_refused_with_their_place() {
+    accepted("targets/valid", load_targets);
+    refused("targets/invalid", load_targets);
+}
+
+#[test]
+fn no_secret_of_a_file_is_repeated() {
+    for (name, _, bytes) in corpus("manifests/invalid")
+        .into_iter()
+        .chain(corpus("targets/invalid"))
+    {
+        let said = manifest(&name, &bytes)
+            .err()
+            .into_iter()
+            .chain(load_targets(&name, &bytes).err());
+        for problems in said {
+            let said = render_all(&problems, false)
+                + &serde_json::to_string(&problems).expect("problems are JSON");
+            for secret in ["rw_5f2c0a9b", "9f0c5d0e-token", "me:pw"] {
+                assert!(!said.contains(secret), "{name}: {said}");
+            }
+        }
+    }
+}
