@@ -2,6 +2,11 @@
 //!
 //! Facts: `schemas/railway.graphql`, pruned from the introspection result of Railway's own CLI.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a schema that does not compile is a failed test"
+)]
+
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 

@@ -1,4 +1,5 @@
-//! Who is asking: project tokens as Railway has them, and the admin token for what Railway does not have.
+//! Who is asking: project tokens as Railway has them, and the admin token for what Railway does not
+//! have.
 //!
 //! Must not let a token out: the types here print `[redacted]`.
 
@@ -18,10 +19,12 @@ const ADMIN_TOKEN_FILE: &str = "admin-token";
 const PROJECT_TOKEN_HEADER: &str = "project-access-token";
 /// Railway's answer to whoever may not, and for ids that do not exist.
 pub(crate) const NOT_AUTHORIZED: &str = "Not Authorized";
-/// Railway's answer to a project token in the Bearer header (measured); ASSUMED also for an unknown one in its own header.
+/// Railway's answer to a project token in the Bearer header (measured); ASSUMED also for an unknown
+/// one in its own header.
 const TOKEN_NOT_FOUND: &str = "Project Token not found";
 
-/// The token for provisioning, faults and ground truth; whoever can read the platform's folder has it.
+/// The token for provisioning, faults and ground truth; whoever can read the platform's folder has
+/// it.
 pub(crate) struct AdminToken(String);
 
 impl fmt::Debug for AdminToken {

@@ -1,8 +1,10 @@
-//! The trader as a real child process: started in its own group with a scrubbed environment, watched, signalled.
+//! The trader as a real child process: started in its own group with a scrubbed environment,
+//! watched, signalled.
 //!
-//! A process is known by pid *and* kernel start time *and* boot, so that one left behind by an earlier platform is recognised and a
-//! stranger with a reused number is never touched. Output goes straight to a file, never through a pipe: a pipe would end the
-//! child when the platform does. Must not decide when to start or stop.
+//! A process is known by pid *and* kernel start time *and* boot, so that one left behind by an
+//! earlier platform is recognised and a stranger with a reused number is never touched. Output goes
+//! straight to a file, never through a pipe: a pipe would end the child when the platform does.
+//! Must not decide when to start or stop.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -45,7 +47,8 @@ pub(crate) struct Launch {
     pub(crate) log: PathBuf,
 }
 
-/// Starts the process. Its group is its own, so that SIGKILL reaches what it started and a Ctrl-C on our terminal does not reach it.
+/// Starts the process. Its group is its own, so that SIGKILL reaches what it started and a Ctrl-C
+/// on our terminal does not reach it.
 pub(crate) fn start(launch: &Launch) -> Result<(Child, Running), String> {
     let (program, arguments) = match launch.words.split_first() {
         Some((first, rest)) if first == "launch" => (launch.trader_bin.clone(), rest),
@@ -71,7 +74,8 @@ pub(crate) fn start(launch: &Launch) -> Result<(Child, Running), String> {
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-    // One that has already ended has no identity any more; as our child it is still looked at by its handle.
+    // One that has already ended has no identity any more; as our child it is still looked at by
+    // its handle.
     let identity = process::identify(child.id());
     let running = Running {
         pid: child.id(),
@@ -86,8 +90,8 @@ pub(crate) fn start(launch: &Launch) -> Result<(Child, Running), String> {
     Ok((child, running))
 }
 
-/// Looks at the process. A child of ours that ended is reaped here, after everything left in its group was killed, as a container's
-/// other processes die with its first.
+/// Looks at the process. A child of ours that ended is reaped here, after everything left in its
+/// group was killed, as a container's other processes die with its first.
 pub(crate) fn look(child: Option<&mut Child>, running: &Running) -> Seen {
     let Some((child, pid)) = child.zip(as_pid(running.pid)) else {
         return look_adopted(running);
@@ -105,7 +109,8 @@ pub(crate) fn look(child: Option<&mut Child>, running: &Running) -> Seen {
     }
 }
 
-/// A process that an earlier platform started: its end is seen, its status is not. What cannot be told counts as alive.
+/// A process that an earlier platform started: its end is seen, its status is not. What cannot be
+/// told counts as alive.
 fn look_adopted(running: &Running) -> Seen {
     match identity_of(running).life() {
         Life::Gone => Seen::Gone(None),
@@ -114,7 +119,7 @@ fn look_adopted(running: &Running) -> Seen {
 }
 
 /// SIGTERM to the process itself, as a container runtime sends it to its first process.
-pub(crate) fn terminate(child: Option<&mut Child>, running: &Running) {
+pub(crate) fn terminate(child: Option<&Child>, running: &Running) {
     match child.and_then(|child| as_pid(child.id())) {
         Some(pid) => ignore(kill_process(pid, Signal::TERM)),
         None => drop(identity_of(running).terminate()),
@@ -122,10 +127,11 @@ pub(crate) fn terminate(child: Option<&mut Child>, running: &Running) {
 }
 
 /// SIGKILL to the process and everything in its group.
-pub(crate) fn kill(child: Option<&mut Child>, running: &Running) {
-    let ours = child.is_some();
+pub(crate) fn kill(child: Option<&Child>, running: &Running) {
+    // An unreaped child holds its number; an adopted process has to prove its identity.
+    let is_ours = child.is_some();
     if let Some(pid) = as_pid(running.pid)
-        && (ours || identity_of(running).life() == Life::Alive)
+        && (is_ours || identity_of(running).life() == Life::Alive)
     {
         ignore(kill_process_group(pid, Signal::KILL));
     }

@@ -16,7 +16,8 @@ use super::supervisor::PlatformOptions;
 use crate::context::{Context, Format};
 use crate::exit::Exit;
 
-/// Longest wait for `platform stop`: the longest draining time that a service can have, and a margin.
+/// Longest wait for `platform stop`: the longest draining time that a service can have, and a
+/// margin.
 const STOP_PATIENCE: Duration = Duration::from_secs(3_700);
 /// Longest wait for `platform status`.
 const STATUS_PATIENCE: Duration = Duration::from_secs(5);
@@ -146,9 +147,12 @@ fn status(ctx: &Context) -> Result<Exit, PlatformError> {
     )?;
     match ctx.format {
         Format::Json => {
-            let mut document = json!({ "running": true, "platform": endpoint });
-            document["services"] = answer["services"].clone();
-            document["faults"] = answer["faults"].clone();
+            let document = json!({
+                "running": true,
+                "platform": endpoint,
+                "services": answer.get("services"),
+                "faults": answer.get("faults"),
+            });
             ctx.document(&format!("{document}\n"));
         }
         Format::Human => ctx.document(&human_status(&endpoint, &answer)),
@@ -156,14 +160,16 @@ fn status(ctx: &Context) -> Result<Exit, PlatformError> {
     Ok(Exit::Ok)
 }
 
+/// A list in an answer; a missing one is empty.
+fn list(value: &Value, name: &str) -> Vec<Value> {
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default()
+}
+
 fn human_status(endpoint: &Endpoint, answer: &Value) -> String {
-    let list = |value: &Value, name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
     let text = |value: &Value, name: &str| match value.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => "-".to_owned(),
@@ -209,13 +215,13 @@ fn stop(ctx: &Context) -> Result<Exit, PlatformError> {
         &Value::Null,
         STOP_PATIENCE,
     )?;
-    for id in answer["stopped"].as_array().into_iter().flatten() {
+    for id in list(&answer, "stopped") {
         ctx.note(&format!(
             "stopped deployment {}",
             id.as_str().unwrap_or_default()
         ));
     }
-    let left = answer["left"].as_array().map_or(0, Vec::len);
+    let left = list(&answer, "left").len();
     if left > 0 {
         ctx.error(&format!(
             "error: {left} deployments still have a process; the platform stays up"

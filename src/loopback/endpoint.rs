@@ -1,6 +1,7 @@
 //! `platform.json`: where the platform of a state directory answers, and which process it is.
 //!
-//! Whoever reads it has to check the process: the file outlives it. Written by temp file and rename.
+//! Whoever reads it has to check the process: the file outlives it. Written by temp file and
+//! rename.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -46,7 +47,8 @@ impl Endpoint {
         files::platform_dir(state_dir).join("platform.json")
     }
 
-    /// Reads `platform.json`; `None` where no platform ever ran. Errors: unreadable or not this format.
+    /// Reads `platform.json`; `None` where no platform ever ran. Errors: unreadable or not this
+    /// format.
     pub fn read(state_dir: &Path) -> Result<Option<Self>, PlatformError> {
         let path = Self::path(state_dir);
         let Some(bytes) = files::read_if_present(&path)? else {
@@ -94,7 +96,8 @@ impl Endpoint {
     }
 }
 
-/// Takes the lock that a platform holds as long as it serves a state directory. Errors: another one holds it.
+/// Takes the lock that a platform holds as long as it serves a state directory. Errors: another one
+/// holds it.
 pub(crate) fn lock_for_serving(state_dir: &Path) -> Result<File, PlatformError> {
     let dir = files::platform_dir(state_dir);
     files::create_private_dir(&dir)?;

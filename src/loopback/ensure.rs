@@ -1,7 +1,7 @@
 //! The platform on demand: found if it runs, started detached if not, provisioned.
 //!
-//! Two callers at once start one. Must not wait without a bound and must not believe `platform.json`: the process and the answer
-//! have to agree with it.
+//! Two callers at once start one. Must not wait without a bound and must not believe
+//! `platform.json`: the process and the answer have to agree with it.
 
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,12 @@ const QUOTED_LOG: usize = 400;
 
 /// Returns the platform that serves this state directory, starting one if none does.
 ///
-/// `time_scale` and `trader_bin` (None = this program) matter only when it is started here; a running platform keeps its own.
+/// `time_scale` and `trader_bin` (None = this program) matter only when it is started here; a
+/// running platform keeps its own.
 ///
 /// # Errors
-/// Its files cannot be used, another start is stuck, or the started process does not answer within ten seconds.
+/// Its files cannot be used, another start is stuck, or the started process does not answer within
+/// ten seconds.
 pub fn ensure(
     state_dir: &Path,
     time_scale: f64,
@@ -68,7 +70,8 @@ pub fn ensure(
     }
 }
 
-/// The platform that serves this state directory now, if one does: its process lives and it answers as that process.
+/// The platform that serves this state directory now, if one does: its process lives and it answers
+/// as that process.
 pub fn running(state_dir: &Path) -> Result<Option<Endpoint>, PlatformError> {
     let Some(endpoint) = Endpoint::read(state_dir)? else {
         return Ok(None);
@@ -132,8 +135,9 @@ fn start(
     Err(not_up(format!("no answer within {} s", UP_WAIT.as_secs())))
 }
 
-/// The server gets nothing of our environment but a PATH: no tokens, no `RAILWAY_*`, no `LAUNCH_*`. It leaves our session itself
-/// (see `command`), because a child may not be changed between fork and exec without unsafe code.
+/// The server gets nothing of our environment but a PATH: no tokens, no `RAILWAY_*`, no `LAUNCH_*`.
+/// It leaves our session itself (see `command`), because a child may not be changed between fork
+/// and exec without unsafe code.
 fn spawn(
     program: &Path,
     state_dir: &Path,
@@ -191,7 +195,8 @@ pub fn provision(state_dir: &Path, spec: &ServiceSpec) -> Result<Provisioned, Pl
     })
 }
 
-/// Sends a request with the admin token to the platform of this state directory; its address and answer.
+/// Sends a request with the admin token to the platform of this state directory; its address and
+/// answer.
 pub(crate) fn ask_admin(
     state_dir: &Path,
     method: &'static str,

@@ -1,8 +1,8 @@
 //! Writes the files of one commit into a folder, from the object database only.
 //!
-//! Must never read the work tree or the index: what is deployed is what is committed, byte for byte (no line-ending or clean/smudge
-//! filters). Refuses entries that would reach outside the folder: a link out of the export would let the trader read files that
-//! no commit holds.
+//! Must never read the work tree or the index: what is deployed is what is committed, byte for byte
+//! (no line-ending or clean/smudge filters). Refuses entries that would reach outside the folder: a
+//! link out of the export would let the trader read files that no commit holds.
 
 use std::fs;
 use std::io::Write;
@@ -47,7 +47,8 @@ pub(crate) struct CommitFacts {
     pub(crate) author: String,
 }
 
-/// Finds a commit by its full id; `None` = Railway's `Commit not found` (unknown, short, or not a commit).
+/// Finds a commit by its full id; `None` = Railway's `Commit not found` (unknown, short, or not a
+/// commit).
 pub(crate) fn find(repo_dir: &Path, id: &str) -> Option<CommitFacts> {
     if id.len() != FULL_ID {
         return None;
@@ -76,7 +77,8 @@ fn facts_of(commit: &Commit<'_>) -> CommitFacts {
     }
 }
 
-/// Writes every file of the commit below `into`, which is emptied first. Returns how many files were written.
+/// Writes every file of the commit below `into`, which is emptied first. Returns how many files
+/// were written.
 pub(crate) fn write(repo_dir: &Path, id: &str, into: &Path) -> Result<u64, ExportError> {
     let git = |source| ExportError::Git {
         commit: id.to_owned(),
@@ -187,8 +189,8 @@ fn is_plain_name(name: &str) -> bool {
         && !name.eq_ignore_ascii_case(".git")
 }
 
-/// The target of a link, if it stays inside the export. `..` counts only before the first name: after one it could step out of
-/// what another link leads to.
+/// The target of a link, if it stays inside the export. `..` counts only before the first name:
+/// after one it could step out of what another link leads to.
 fn link_within(path: &Path, target: &[u8]) -> Result<PathBuf, ExportError> {
     let outside = || refused(path, "is a link that leads outside the commit");
     let target = PathBuf::from(std::str::from_utf8(target).map_err(|_| outside())?);

@@ -1,4 +1,5 @@
-//! The platform's own files: read whole, written whole by temp file and rename, for the owner's eyes only.
+//! The platform's own files: read whole, written whole by temp file and rename, for the owner's
+//! eyes only.
 //!
 //! Must not follow a half-written file: a reader sees the old bytes or the new ones.
 
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::PlatformError;
 
-/// Longest file of ours that is read (bytes); `state.json` with its 100 kept deployments per service stays far below.
+/// Longest file of ours that is read (bytes); `state.json` with its 100 kept deployments per
+/// service stays far below.
 const LONGEST_FILE: u64 = 64 << 20;
 /// Folders for the owner only.
 const PRIVATE_DIR: u32 = 0o700;
@@ -78,7 +80,17 @@ pub(crate) fn random_hex<const BYTES: usize>() -> Result<String, PlatformError> 
     fs::File::open(path)
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(PlatformError::file("read", path))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(bytes))
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes.into_iter().fold(String::new(), |mut text, byte| {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(u32::from(half), 16));
+        }
+        text
+    })
 }
 
 /// A fresh id in Railway's form (UUID version 4 without setting its bits: ids are opaque).

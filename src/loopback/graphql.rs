@@ -1,7 +1,9 @@
-//! One GraphQL request: parsed, validated and executed against the committed schema, with errors in Railway's form.
+//! One GraphQL request: parsed, validated and executed against the committed schema, with errors in
+//! Railway's form.
 //!
-//! What does not validate never reaches a resolver: HTTP 400 without a `data` key, as Railway answers. Everything later is HTTP
-//! 200. Facts: Railway's answers as recorded in the field report (see `timing`) and its documentation.
+//! What does not validate never reaches a resolver: HTTP 400 without a `data` key, as Railway
+//! answers. Everything later is HTTP 200. Facts: Railway's answers as recorded in the field report
+//! (see `timing`) and its documentation.
 
 use std::sync::Arc;
 
@@ -98,15 +100,15 @@ fn run(
         .enable_schema_introspection(true)
         .execute_sync(&root)
         .map_err(|error| bad_request("GRAPHQL_VALIDATION_FAILED", &error.message().to_string()))?;
-    let mut answer = json!({ "data": response.data });
-    if !response.errors.is_empty() {
-        let errors = response
-            .errors
-            .iter()
-            .map(|error| error_json(error, INTERNAL));
-        answer["errors"] = errors.collect();
+    if response.errors.is_empty() {
+        return Ok(json!({ "data": response.data }));
     }
-    Ok(answer)
+    let errors = response
+        .errors
+        .iter()
+        .map(|error| error_json(error, INTERNAL));
+    let errors: Vec<Value> = errors.collect();
+    Ok(json!({ "errors": errors, "data": response.data }))
 }
 
 fn diagnostics(code: &str, list: &DiagnosticList) -> Refused {

@@ -1,13 +1,15 @@
 //! Which processes really live, read from the kernel and not from the platform's records.
 //!
-//! For tests and rehearsals: a platform may be told to lie, this may not. Everything that was started by this platform carries
-//! its variables, grandchildren included. Linux only: elsewhere there is no answer, which is an error and never an empty list.
+//! For tests and rehearsals: a platform may be told to lie, this may not. Everything that was
+//! started by this platform carries its variables, grandchildren included. Linux only: elsewhere
+//! there is no answer, which is an error and never an empty list.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Living pids by deployment id, of the platform whose folder this is. Errors: the process table cannot be read.
+/// Living pids by deployment id, of the platform whose folder this is. Errors: the process table
+/// cannot be read.
 pub(crate) fn living(dir: &Path) -> std::io::Result<BTreeMap<String, Vec<u32>>> {
     let volumes = dir.join("volumes");
     let mut living: BTreeMap<String, Vec<u32>> = BTreeMap::new();

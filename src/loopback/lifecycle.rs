@@ -1,4 +1,5 @@
-//! The life of one deployment as a pure function: record + time + what its process does → the next record and one thing to do.
+//! The life of one deployment as a pure function: record + time + what its process does → the next
+//! record and one thing to do.
 //!
 //! | phase | status | deploymentStopped | instance | goes on when |
 //! |---|---|---|---|---|
@@ -15,8 +16,9 @@
 //! | removing | REMOVING | false | REMOVING | time, and the process is gone |
 //! | removed | REMOVED | true | REMOVED | never |
 //!
-//! A stop leaves the phase alone until it is reported: that is how an immediate read lies. Must not read a clock, touch a process or
-//! a file; the supervisor does what is returned here. Facts: Railway's measured table (see `timing`).
+//! A stop leaves the phase alone until it is reported: that is how an immediate read lies. Must not
+//! read a clock, touch a process or a file; the supervisor does what is returned here. Facts:
+//! Railway's measured table (see `timing`).
 
 use super::state::{Ask, Deployment, Phase, RestartPolicy, Wish};
 use super::timing::{self, Timing};
@@ -119,48 +121,44 @@ fn advance(row: &mut Deployment, now_ms: u64, timing: Timing) -> Option<Action> 
 
 /// The process was started.
 pub(crate) fn started(row: &mut Deployment, now_ms: u64) {
-    match row.phase {
-        Phase::Created => enter(row, Phase::Starting, now_ms),
-        _ => settle(row, Phase::Active, now_ms),
+    if row.phase == Phase::Created {
+        enter(row, Phase::Starting, now_ms);
+    } else {
+        settle(row, Phase::Active, now_ms);
     }
 }
 
 /// The deployment cannot go on: its export or its start failed.
 pub(crate) fn failed(row: &mut Deployment, now_ms: u64) {
-    let was_active = matches!(
-        row.phase,
-        Phase::Active | Phase::Restarting | Phase::Stopped | Phase::Crashed
-    );
-    settle(
-        row,
-        if was_active {
-            Phase::Crashed
-        } else {
-            Phase::Failed
-        },
-        now_ms,
-    );
+    let phase = if row.phase.was_active() {
+        Phase::Crashed
+    } else {
+        Phase::Failed
+    };
+    settle(row, phase, now_ms);
 }
 
-/// The process ended. Whoever asked for that gets its report by [`step`]; an end that nobody asked for follows the restart policy.
+/// The process ended. Whoever asked for that gets its report by [`step`]; an end that nobody asked
+/// for follows the restart policy.
 pub(crate) fn exited(row: &mut Deployment, code: ExitCode, now_ms: u64) {
     row.process = None;
     row.updated_at_ms = now_ms;
     if row.ask.is_some() {
         return;
     }
-    match row.phase {
-        Phase::Active if wants_restart(row, code) => {
-            row.restarts = row.restarts.saturating_add(1);
-            enter(row, Phase::Restarting, now_ms);
-        }
-        Phase::Active if code == Some(0) => enter(row, Phase::Stopped, now_ms),
-        Phase::Active => enter(row, Phase::Crashed, now_ms),
-        _ => enter(row, Phase::Failed, now_ms),
+    if row.phase != Phase::Active {
+        enter(row, Phase::Failed, now_ms);
+    } else if wants_restart(row, code) {
+        row.restarts = row.restarts.saturating_add(1);
+        enter(row, Phase::Restarting, now_ms);
+    } else if code == Some(0) {
+        enter(row, Phase::Stopped, now_ms);
+    } else {
+        enter(row, Phase::Crashed, now_ms);
     }
 }
 
-/// Railway counts retries for ON_FAILURE only; ALWAYS goes on for ever, with a pause between.
+/// Railway counts retries for `ON_FAILURE` only; `ALWAYS` goes on for ever, with a pause between.
 fn wants_restart(row: &Deployment, code: ExitCode) -> bool {
     match row.config.restart_policy {
         RestartPolicy::Never => false,
@@ -177,38 +175,35 @@ pub(crate) struct Refusal(pub(crate) &'static str);
 
 /// `deploymentStop`: true at once for an active one, and again for one already stopped.
 ///
-/// Source for SLEEPING → not stoppable: measured. ASSUMED for one not yet active, failed or removed.
+/// Source for SLEEPING → not stoppable: measured. ASSUMED for one not yet active, failed or
+/// removed.
 pub(crate) fn ask_stop(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal> {
-    match row.phase {
-        Phase::Active | Phase::Restarting => {
-            let already = |ask: Ask| match ask.wish {
-                Wish::Stop => true,
-                Wish::Remove => ask.at_ms <= now_ms,
-                Wish::Cancel | Wish::Restart => false,
-            };
-            if !row.ask.is_some_and(already) {
-                row.ask = Some(Ask {
-                    wish: Wish::Stop,
-                    at_ms: now_ms,
-                });
-            }
-            Ok(())
-        }
-        // A restart on its way is called off.
-        Phase::Stopped | Phase::Crashed => {
-            row.ask = None;
-            Ok(())
-        }
-        _ => Err(Refusal("Deployment is not stoppable")),
+    if !row.phase.was_active() {
+        return Err(Refusal("Deployment is not stoppable"));
     }
+    let going = |ask: Ask| match ask.wish {
+        Wish::Stop => true,
+        Wish::Remove => ask.at_ms <= now_ms,
+        Wish::Cancel | Wish::Restart => false,
+    };
+    if !row.ask.is_some_and(going) {
+        // One that is stopped already needs no report, only that a restart on its way is called
+        // off.
+        let runs = row.process.is_some() || matches!(row.phase, Phase::Active | Phase::Restarting);
+        row.ask = runs.then_some(Ask {
+            wish: Wish::Stop,
+            at_ms: now_ms,
+        });
+    }
+    Ok(())
 }
 
 /// `deploymentRemove`: any deployment; one already removed stays so.
 pub(crate) fn ask_remove(row: &mut Deployment, at_ms: u64) {
-    let on_its_way = row
+    let is_on_its_way = row
         .ask
         .is_some_and(|ask| ask.wish == Wish::Remove && ask.at_ms <= at_ms);
-    if row.phase != Phase::Removed && !on_its_way {
+    if row.phase != Phase::Removed && !is_on_its_way {
         row.ask = Some(Ask {
             wish: Wish::Remove,
             at_ms,
@@ -218,36 +213,32 @@ pub(crate) fn ask_remove(row: &mut Deployment, at_ms: u64) {
 
 /// `deploymentCancel`: one that is not active yet. The message for any other is ASSUMED.
 pub(crate) fn ask_cancel(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal> {
-    match row.phase {
-        Phase::Initializing
-        | Phase::Building
-        | Phase::Placing
-        | Phase::Created
-        | Phase::Starting => {
-            if row.ask.is_none() {
-                row.ask = Some(Ask {
-                    wish: Wish::Cancel,
-                    at_ms: now_ms,
-                });
-            }
-            Ok(())
-        }
-        _ => Err(Refusal("Deployment is not cancelable")),
+    if !row.phase.is_in_progress() {
+        return Err(Refusal("Deployment is not cancelable"));
     }
+    if row.ask.is_none() {
+        row.ask = Some(Ask {
+            wish: Wish::Cancel,
+            at_ms: now_ms,
+        });
+    }
+    Ok(())
 }
 
-/// `deploymentRestart`: resumes a stopped one, restarts an active one.
+/// `deploymentRestart`: resumes a stopped one, restarts an active one. One on its way out is not
+/// restartable any more (ASSUMED).
 pub(crate) fn ask_restart(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal> {
-    match row.phase {
-        Phase::Active | Phase::Restarting | Phase::Stopped | Phase::Crashed => {
-            row.ask = Some(Ask {
-                wish: Wish::Restart,
-                at_ms: now_ms,
-            });
-            Ok(())
-        }
-        _ => Err(Refusal("Deployment is not restartable")),
+    let is_leaving = row
+        .ask
+        .is_some_and(|ask| ask.wish == Wish::Remove && ask.at_ms <= now_ms);
+    if !row.phase.was_active() || is_leaving {
+        return Err(Refusal("Deployment is not restartable"));
     }
+    row.ask = Some(Ask {
+        wish: Wish::Restart,
+        at_ms: now_ms,
+    });
+    Ok(())
 }
 
 /// Enters a phase and closes what was asked for.
@@ -283,7 +274,8 @@ pub(crate) const fn status_of(phase: Phase) -> &'static str {
     }
 }
 
-/// `Deployment.deploymentStopped`, by phase: true before anything runs, so it means "stopped" only under SUCCESS.
+/// `Deployment.deploymentStopped`, by phase: true before anything runs, so it means "stopped" only
+/// under SUCCESS.
 pub(crate) const fn stopped_flag(phase: Phase) -> bool {
     !matches!(phase, Phase::Active | Phase::Restarting | Phase::Removing)
 }

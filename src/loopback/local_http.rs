@@ -1,7 +1,7 @@
 //! One plain HTTP request to the loopback platform: direct, bounded, without TLS, proxy or runtime.
 //!
-//! For `ensure`, provisioning and `launch platform`; GraphQL goes through the platform client like everywhere else. Must not be
-//! used for any address but 127.0.0.1.
+//! For `ensure`, provisioning and `launch platform`; GraphQL goes through the platform client like
+//! everywhere else. Must not be used for any address but 127.0.0.1.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

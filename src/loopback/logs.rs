@@ -1,8 +1,9 @@
 //! Build and deployment logs as `Log` objects, read from the end of the deployment's files.
 //!
-//! The process writes straight to its file, so the platform does not know when each line came: every line carries the time of the
-//! file's last write, which is exact for the last line and an upper bound for those before. A log that has gone silent shows it.
-//! Must not load a whole log: only its tail.
+//! The process writes straight to its file, so the platform does not know when each line came:
+//! every line carries the time of the file's last write, which is exact for the last line and an
+//! upper bound for those before. A log that has gone silent shows it. Must not load a whole log:
+//! only its tail.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -110,4 +111,59 @@ fn log_line(line: &str, row: &Deployment, written_ms: u64) -> Value {
             "snapshotId": null,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str, wanted: &Wanted) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("output.log");
+        std::fs::write(&path, text).unwrap();
+        let row = crate::loopback::tests::any_deployment();
+        let messages = read(&path, &row, wanted);
+        messages
+            .iter()
+            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn newest(limit: usize) -> Wanted {
+        Wanted {
+            limit,
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_lines_that_fit_the_filter_oldest_first() {
+        assert_eq!(lines("a\nb\n\nc", &newest(2)), ["b", "c"]);
+        let only_b = Wanted {
+            filter: Some("b".into()),
+            ..newest(9)
+        };
+        assert_eq!(lines("ab\nc\nbc", &only_b), ["ab", "bc"]);
+        let json = "{\"level\":\"error\",\"message\":\"gone\",\"n\":1}";
+        assert_eq!(lines(json, &newest(1)), ["gone"]);
+    }
+
+    #[test]
+    fn only_the_tail_of_a_large_log_is_read_and_no_fragment_of_a_line() {
+        let text = "0123456789\n".repeat(200_000);
+        let all = lines(&text, &newest(LARGEST_LIMIT));
+        assert_eq!(all.len(), LARGEST_LIMIT);
+        assert!(all.iter().all(|line| line == "0123456789"));
+    }
+
+    #[test]
+    fn times_select_and_a_missing_log_is_empty() {
+        let past = Wanted {
+            to_ms: Some(1_000),
+            ..newest(9)
+        };
+        assert!(lines("a", &past).is_empty(), "written after 1970");
+        let row = crate::loopback::tests::any_deployment();
+        assert!(read(Path::new("/no/such/log"), &row, &newest(9)).is_empty());
+    }
 }

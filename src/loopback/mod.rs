@@ -1,15 +1,18 @@
 //! The loopback platform: Railway's GraphQL on 127.0.0.1, with real child processes behind it.
 //!
-//! So that a bare machine can deploy, verify and kill with the very code that meets Railway. It says what Railway says and when
-//! Railway says it, lies included (an immediate read after a stop, a process that runs before SUCCESS), and misbehaves on command.
-//! `deploy`, `kill` and `verify` must not name this module: they know an endpoint and a token. It never talks to Railway, to the
+//! So that a bare machine can deploy, verify and kill with the very code that meets Railway. It
+//! says what Railway says and when Railway says it, lies included (an immediate read after a stop,
+//! a process that runs before SUCCESS), and misbehaves on command. `deploy`, `kill` and `verify`
+//! must not name this module: they know an endpoint and a token. It never talks to Railway, to the
 //! network, or to the operator's environment.
 //!
-//! Order of reading: [`ensure()`] starts it, `server` answers, `graphql` → `query` / `mutation` → `object` / `view` / `page`,
-//! `supervisor` does what `lifecycle` decides, with `child`, `export`, `state`; `provision`, `faults`, `ground_truth` beside.
-//! Facts: the pruned SDL in `schemas/railway.graphql` and the measured table named in `timing`.
+//! Order of reading: [`ensure()`] starts it, `server` answers, `graphql` → `query` / `mutation` →
+//! `object` / `view` / `page`, `supervisor` does what `lifecycle` decides, with `child`, `export`,
+//! `state`; `provision`, `faults`, `ground_truth` beside. Facts: the pruned SDL in
+//! `schemas/railway.graphql` and the measured table named in `timing`.
 
 mod access;
+mod admin;
 mod child;
 mod command;
 mod endpoint;
@@ -26,13 +29,16 @@ mod logs;
 mod mutation;
 mod object;
 mod page;
+mod places;
 mod provision;
 mod query;
 mod rehearsal;
 mod server;
 mod settings;
 mod state;
+mod succession;
 mod supervisor;
+mod surroundings;
 mod timing;
 mod view;
 

@@ -1,7 +1,7 @@
 //! The mutation fields: each notes what is wanted and answers at once; the supervisor does it.
 //!
-//! Nothing here waits for a process: Railway answers true long before anything has happened, and so does this. Input that the
-//! platform would have to ignore is refused instead.
+//! Nothing here waits for a process: Railway answers true long before anything has happened, and so
+//! does this. Input that the platform would have to ignore is refused instead.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub(crate) fn field(
         "deploymentApprove" => on_deployment(|_, _| Err(Refusal("Deployment is not approvable"))),
         "deploymentRedeploy" => {
             let id = again(platform, caller, arguments, "redeploy")?;
-            platform.read(|world| Ok(find(&world.state, caller, &id).map(view::deployment)?))
+            platform.read(|world| find(&world.state, caller, &id).map(view::deployment))
         }
         "deploymentRollback" => again(platform, caller, arguments, "rollback").map(|_| json!(true)),
         "serviceInstanceDeployV2" => deploy(platform, caller, arguments).map(Value::String),
@@ -106,7 +106,8 @@ fn stop(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<Val
     ask_deployment(platform, caller, arguments, lifecycle::ask_stop)
 }
 
-/// Deploys `commitSha`; without it the commit that the service is associated with (that of its latest deployment), which is
+/// Deploys `commitSha`; without it the commit that the service is associated with (that of its
+/// latest deployment), which is
 /// *not* the branch's head, except for the first deployment or with `latestCommit`.
 fn deploy(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<String, FieldError> {
     let (row, latest) = platform.read(|world| {
@@ -249,7 +250,8 @@ fn delete_trigger(
     })?
 }
 
-/// A variable write redeploys unless `skipDeploys`; a delete always does. That brings a stopped service back.
+/// A variable write redeploys unless `skipDeploys`; a delete always does. That brings a stopped
+/// service back.
 fn variables(
     platform: &Platform,
     caller: &Caller,

@@ -1,7 +1,8 @@
-//! A GraphQL object whose fields are values computed beforehand; other objects are reached through links, resolved when selected.
+//! A GraphQL object whose fields are values computed beforehand; other objects are reached through
+//! links, resolved when selected.
 //!
-//! A field that the schema has and the platform does not know is an error that says so: a made-up null or zero would teach the
-//! client something false.
+//! A field that the schema has and the platform does not know is an error that says so: a made-up
+//! null or zero would teach the client something false.
 
 use std::sync::Arc;
 
@@ -50,45 +51,41 @@ impl ObjectValue for Object {
     }
 }
 
-/// Turns a computed value into what the selected field's type wants.
+/// Turns a computed value into what the selected field's type wants. Errors: a page that does not
+/// exist.
 pub(crate) fn resolve<'a>(
     platform: &Arc<Platform>,
     value: Value,
     info: &ResolveInfo<'a>,
 ) -> Result<ResolvedValue<'a>, FieldError> {
     let type_name = info.field_definition().ty.inner_named_type();
+    let object = |value| object(platform, type_name, value);
     if info.schema().get_object(type_name).is_none() {
         return Ok(ResolvedValue::leaf(value));
     }
+    let is_connection = type_name.ends_with("Connection");
     match value {
-        Value::Array(nodes) if type_name.ends_with("Connection") => {
-            let connection = page::connection(nodes, info.arguments())?;
-            object(platform, type_name, connection)
+        Value::Array(nodes) if is_connection => {
+            Ok(object(page::connection(nodes, info.arguments())?))
         }
-        Value::Array(items) => {
-            let objects: Result<Vec<_>, FieldError> = items
-                .into_iter()
-                .map(|item| object(platform, type_name, item))
-                .collect();
-            Ok(ResolvedValue::list(objects?))
+        Value::Array(items) => Ok(ResolvedValue::list(
+            items.into_iter().map(object).collect::<Vec<_>>(),
+        )),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Ok(object(value))
         }
-        one => object(platform, type_name, one),
     }
 }
 
-fn object<'a>(
-    platform: &Arc<Platform>,
-    type_name: &str,
-    value: Value,
-) -> Result<ResolvedValue<'a>, FieldError> {
-    let value = follow(platform, value);
-    match value {
-        Value::Object(fields) => Ok(ResolvedValue::object(Object {
+fn object<'a>(platform: &Arc<Platform>, type_name: &str, value: Value) -> ResolvedValue<'a> {
+    if let Value::Object(fields) = follow(platform, value) {
+        ResolvedValue::object(Object {
             platform: Arc::clone(platform),
             type_name: type_name.to_owned(),
             fields,
-        })),
-        _ => Ok(ResolvedValue::null()),
+        })
+    } else {
+        ResolvedValue::null()
     }
 }
 

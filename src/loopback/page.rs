@@ -1,21 +1,24 @@
-//! Relay pagination as Railway does it: `first`/`after`, `last`/`before`, cursors opaque, order as given (newest first).
+//! Relay pagination as Railway does it: `first`/`after`, `last`/`before`, cursors opaque, order as
+//! given (newest first).
 
 use apollo_compiler::resolvers::FieldError;
-use apollo_compiler::response::JsonMap;
+use apollo_compiler::response::{JsonMap, JsonValue};
 use serde_json::{Value, json};
 
-/// Cuts a page out of all nodes. The cursor of a node is made of its `id`, so it stays right when newer ones arrive.
-/// Errors: an unknown cursor or a negative size (the message is ASSUMED).
+use super::files;
+
+/// Cuts a page out of all nodes. The cursor of a node is made of its `id`, so it stays right when
+/// newer ones arrive. Errors: an unknown cursor or a negative size (the message is ASSUMED).
 pub(crate) fn connection(nodes: Vec<Value>, arguments: &JsonMap) -> Result<Value, FieldError> {
     let cursors: Vec<String> = nodes.iter().map(cursor_of).collect();
-    let place = |name: &str| match arguments.get(name).and_then(|value| value.as_str()) {
+    let place = |name: &str| match arguments.get(name).and_then(JsonValue::as_str) {
         None => Ok(None),
         Some(cursor) => match cursors.iter().position(|one| one == cursor) {
             Some(at) => Ok(Some(at)),
             None => Err(invalid(name)),
         },
     };
-    let size = |name: &str| match arguments.get(name).and_then(|value| value.as_i64()) {
+    let size = |name: &str| match arguments.get(name).and_then(JsonValue::as_i64) {
         None => Ok(None),
         Some(wanted) => usize::try_from(wanted).map(Some).map_err(|_| invalid(name)),
     };
@@ -46,7 +49,7 @@ pub(crate) fn connection(nodes: Vec<Value>, arguments: &JsonMap) -> Result<Value
 
 fn cursor_of(node: &Value) -> String {
     let id = node.get("id").and_then(Value::as_str).unwrap_or_default();
-    id.bytes().rev().map(|byte| format!("{byte:02x}")).collect()
+    files::hex(id.bytes().rev())
 }
 
 fn invalid(argument: &str) -> FieldError {

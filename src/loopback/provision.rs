@@ -1,7 +1,9 @@
-//! What has to exist before anything can be deployed: a service in an environment, made from a repository on this machine.
+//! What has to exist before anything can be deployed: a service in an environment, made from a
+//! repository on this machine.
 //!
-//! Not GraphQL and not Railway: there a person does this in the dashboard. Idempotent by environment name and repository; asking
-//! again updates the settings and keeps ids, token and variables.
+//! Not GraphQL and not Railway: there a person does this in the dashboard. Idempotent by
+//! environment name and repository; asking again updates the settings and keeps ids, token and
+//! variables.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +23,8 @@ use super::supervisor::{Platform, now_ms};
 pub struct ServiceSpec {
     /// Name of the environment.
     pub env: String,
-    /// A repository on this machine: its work tree's folder, its `.git`, or a bare one. Only its object database is read.
+    /// A repository on this machine: its work tree's folder, its `.git`, or a bare one. Only its
+    /// object database is read.
     pub repo_dir: PathBuf,
     /// The branch that counts as connected.
     pub branch: String,
@@ -38,8 +41,8 @@ pub struct ServiceSpec {
     /// Restarts under `ON_FAILURE`; Railway's default is 10.
     #[serde(default)]
     pub restart_max_retries: Option<u32>,
-    /// The old process is gone before the new one starts, as Railway does for a service with a volume. Off: both run for a while,
-    /// as Railway does for any other service.
+    /// The old process is gone before the new one starts, as Railway does for a service with a
+    /// volume. Off: both run for a while, as Railway does for any other service.
     #[serde(default)]
     pub old_goes_first: bool,
     /// Whether a push would deploy. Stored and reported; this platform watches no branch.
@@ -89,14 +92,11 @@ pub(crate) fn provision(platform: &Platform, spec: &ServiceSpec) -> Result<Value
     let repo_dir = check(spec)?;
     let config = config_of(spec)?;
     let outcome = platform.change(|world| {
-        let at = match find(&world.state, spec, &repo_dir) {
-            Some(at) => at,
-            None => {
-                let row = new_instance(&platform.dir, &world.state, spec, &repo_dir, &config)?;
-                world.state.instances.push(row);
-                world.state.instances.len() - 1
-            }
-        };
+        if find(&world.state, spec, &repo_dir).is_none() {
+            let row = new_instance(&platform.dir, &world.state, spec, &repo_dir, &config)?;
+            world.state.instances.push(row);
+        }
+        let at = find(&world.state, spec, &repo_dir).unwrap_or_default();
         Ok::<_, PlatformError>(world.state.instances.get_mut(at).map(|row| {
             row.branch.clone_from(&spec.branch);
             row.config = config;

@@ -1,7 +1,7 @@
 //! The query fields: each looks up what its token may see.
 //!
-//! Must not change anything. Errors in Railway's words: an unknown deployment is `Deployment not found`, every other id that is
-//! unknown or of another environment is `Not Authorized`.
+//! Must not change anything. Errors in Railway's words: an unknown deployment is `Deployment not
+//! found`, every other id that is unknown or of another environment is `Not Authorized`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use super::lifecycle;
 use super::logs::{self, Wanted};
 use super::object::link;
 use super::state::{Deployment, ServiceInstance, State};
-use super::supervisor::{Platform, provided_variables};
+use super::supervisor::Platform;
+use super::surroundings::provided_variables;
 use super::view;
 
 /// Railway's answer for a deployment that does not exist.
@@ -46,7 +47,7 @@ pub(crate) fn field(
     arguments: &JsonMap,
 ) -> Result<Value, FieldError> {
     match name {
-        "projectToken" => own(platform, caller, |_, row| view::project_token(row)),
+        "projectToken" => own(platform, caller, view::project_token),
         "environment" => environment(platform, caller, arguments),
         "environments" => environments(caller, arguments),
         "project" => project(platform, caller, arguments),
@@ -159,14 +160,12 @@ fn environments(caller: &Caller, arguments: &JsonMap) -> Result<Value, FieldErro
 
 fn project(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<Value, FieldError> {
     let id = required(arguments, "id")?;
-    let found = platform.read(|world| view::project(&world.state, id));
-    match found {
-        Some(mut project) if id == caller.project_id => {
-            project["environments"] = json!([link("Environment", &caller.environment_id)]);
-            Ok(project)
-        }
-        _ => Err(refused(NOT_AUTHORIZED)),
+    if id != caller.project_id {
+        return Err(refused(NOT_AUTHORIZED));
     }
+    platform
+        .read(|world| view::project(&world.state, id, &caller.environment_id))
+        .ok_or_else(|| refused(NOT_AUTHORIZED))
 }
 
 fn service(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<Value, FieldError> {
@@ -224,7 +223,8 @@ fn deployments(
     })
 }
 
-/// The service's variables and what Railway adds; there are no shared variables here, so without a service the map is empty.
+/// The service's variables and what Railway adds; there are no shared variables here, so without a
+/// service the map is empty.
 fn variables(
     platform: &Platform,
     caller: &Caller,

@@ -1,7 +1,8 @@
-//! The HTTP side: listens on 127.0.0.1, refuses everyone who is not on this machine's own address, ends when it is idle.
+//! The HTTP side: listens on 127.0.0.1, refuses everyone who is not on this machine's own address,
+//! ends when it is idle.
 //!
-//! Must not decide anything about deployments. Facts about Railway's edge (User-Agent, rate header, 404 body): see `graphql` and
-//! the field report named in `timing`.
+//! Must not decide anything about deployments. Facts about Railway's edge (User-Agent, rate header,
+//! 404 body): see `graphql` and the field report named in `timing`.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -12,7 +13,7 @@ use apollo_compiler::Schema;
 use apollo_compiler::validation::Valid;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use axum::http::header::{HOST, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -25,36 +26,29 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::access::Caller;
+use super::admin;
 use super::endpoint::{self, Endpoint};
 use super::error::PlatformError;
-use super::faults::{Faults, LONGEST_HANG_MS};
+use super::faults::LONGEST_HANG_MS;
 use super::graphql;
-use super::ground_truth;
-use super::lifecycle;
-use super::provision::{self, ServiceSpec};
-use super::state::{Deployment, Phase};
 use super::supervisor::{Platform, PlatformOptions, now_ms};
 
-/// The server ends this long after its last live deployment (real time, not scaled): long enough for a person to deploy again,
-/// short enough not to stay on a machine for ever.
-pub const IDLE_EXIT: Duration = Duration::from_secs(600);
+/// The server ends this long after its last live deployment (real time, not scaled): long enough
+/// for a person to deploy again, short enough not to stay on a machine for ever.
+pub const IDLE_EXIT: Duration = Duration::from_mins(10);
 /// How often it looks whether it is idle.
 const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// Open requests get this long to end when the server ends.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// On `platform stop`, processes get their draining time and this long to be seen gone.
-const WIND_DOWN_MARGIN: Duration = Duration::from_secs(10);
-/// How often that is looked at.
-const WIND_DOWN_LOOK: Duration = Duration::from_millis(20);
 /// What Railway sends with every answer (measured on a trial plan; not enforced here).
 const RATE_LIMIT_POLICY: &str = "\"default\";q=1000;w=3600";
 
 /// What the handlers share.
 #[derive(Debug)]
-struct App {
-    platform: Arc<Platform>,
+pub(crate) struct App {
+    pub(crate) platform: Arc<Platform>,
     schema: Valid<Schema>,
-    ending: watch::Sender<bool>,
+    pub(crate) ending: watch::Sender<bool>,
 }
 
 /// A platform that answers.
@@ -70,8 +64,9 @@ pub(crate) struct Served {
     _lock: File,
 }
 
-/// Opens the platform, listens, writes `platform.json`. Errors: another platform serves this state directory, port taken, files
-/// unusable. Port 0 = the port of the last time if it is free, so that a kill file stays right over a restart; else any.
+/// Opens the platform, listens, writes `platform.json`. Errors: another platform serves this state
+/// directory, port taken, files unusable. Port 0 = the port of the last time if it is free, so that
+/// a kill file stays right over a restart; else any.
 pub(crate) async fn start(options: &PlatformOptions, port: u16) -> Result<Served, PlatformError> {
     let lock = endpoint::lock_for_serving(&options.state_dir)?;
     let platform = Platform::open(options)?;
@@ -90,7 +85,11 @@ pub(crate) async fn start(options: &PlatformOptions, port: u16) -> Result<Served
     // What an earlier platform left is looked at before the first request can be answered.
     platform.look_at_all();
     let supervisor = tokio::spawn(Arc::clone(&platform).supervise());
-    let idle = tokio::spawn(end_when_idle(Arc::clone(&platform), ending.clone()));
+    let idle = tokio::spawn(end_when_idle(
+        Arc::clone(&platform),
+        ending.clone(),
+        IDLE_EXIT,
+    ));
     let until = async move {
         drop(ended.wait_for(|ending| *ending).await);
     };
@@ -113,6 +112,8 @@ pub(crate) async fn start(options: &PlatformOptions, port: u16) -> Result<Served
 impl Served {
     /// Runs until the platform is idle or told to stop.
     pub(crate) async fn run(self) {
+        self.platform
+            .note(&format!("serving {}", self.endpoint.endpoint));
         let mut ended = self.ending.subscribe();
         drop(ended.wait_for(|ending| *ending).await);
         self.end().await;
@@ -149,10 +150,15 @@ async fn listen(state_dir: &std::path::Path, port: u16) -> Result<TcpListener, P
         .map_err(|source| PlatformError::Listen { port, source })
 }
 
-async fn end_when_idle(platform: Arc<Platform>, ending: watch::Sender<bool>) {
+/// Ends the server once nothing has been live for `patience`.
+pub(crate) async fn end_when_idle(
+    platform: Arc<Platform>,
+    ending: watch::Sender<bool>,
+    patience: Duration,
+) {
     let mut busy_at = Instant::now();
-    while busy_at.elapsed() < IDLE_EXIT {
-        tokio::time::sleep(IDLE_LOOK).await;
+    while busy_at.elapsed() < patience {
+        tokio::time::sleep(IDLE_LOOK.min(patience)).await;
         if platform.has_live() {
             busy_at = Instant::now();
         }
@@ -165,18 +171,19 @@ fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/graphql/v2", post(answer_graphql))
         .route("/loopback/ready", get(ready))
-        .route("/loopback/services", post(make_service))
-        .route("/loopback/faults", post(set_faults))
-        .route("/loopback/processes", get(processes))
-        .route("/loopback/requests", get(requests))
-        .route("/loopback/status", get(status))
-        .route("/loopback/shutdown", post(shut_down))
+        .route("/loopback/services", post(admin::make_service))
+        .route("/loopback/faults", post(admin::set_faults))
+        .route("/loopback/processes", get(admin::processes))
+        .route("/loopback/requests", get(admin::requests))
+        .route("/loopback/status", get(admin::status))
+        .route("/loopback/shutdown", post(admin::shut_down))
         .fallback(unrouted)
         .layer(middleware::from_fn(only_this_machine))
         .with_state(app)
 }
 
-/// A page in a browser can be made to call 127.0.0.1 under a name of its own (DNS rebinding); its Host header gives it away.
+/// A page in a browser can be made to call 127.0.0.1 under a name of its own (DNS rebinding); its
+/// Host header gives it away.
 async fn only_this_machine(request: Request, next: Next) -> Response {
     let host = request
         .headers()
@@ -194,7 +201,7 @@ async fn only_this_machine(request: Request, next: Next) -> Response {
     }
 }
 
-fn problem(status: StatusCode, message: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
 
@@ -250,7 +257,8 @@ async fn answer_graphql(
     }
 }
 
-/// One line of the request log. Variables hold secrets; only the id of a deployment is kept of them.
+/// One line of the request log. Variables hold secrets; only the id of a deployment is kept of
+/// them.
 fn logged(query: &[(String, String)], body: &[u8], has_agent: bool) -> Value {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let in_query = query
@@ -259,9 +267,9 @@ fn logged(query: &[(String, String)], body: &[u8], has_agent: bool) -> Value {
         .map(|(_, value)| value);
     json!({
         "at_ms": now_ms(),
-        "operation": body["operationName"],
+        "operation": body.get("operationName"),
         "query_string": in_query,
-        "id": body["variables"]["id"],
+        "id": body.pointer("/variables/id"),
         "user_agent": has_agent,
     })
 }
@@ -278,141 +286,4 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
     }))
     .into_response()
-}
-
-/// Runs a handler for whoever has the admin token.
-fn as_admin(app: &App, headers: &HeaderMap, answer: impl FnOnce() -> Response) -> Response {
-    if app.platform.admin.is_in(headers) {
-        answer()
-    } else {
-        problem(
-            StatusCode::UNAUTHORIZED,
-            "wrong or missing admin token; it is in the platform's folder, file admin-token",
-        )
-    }
-}
-
-async fn make_service(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    as_admin(&app, &headers, || {
-        let spec = serde_json::from_slice::<ServiceSpec>(&body).map_err(|error| error.to_string());
-        match spec.and_then(|spec| provision::provision(&app.platform, &spec)) {
-            Ok(answer) => Json(answer).into_response(),
-            Err(error) => problem(StatusCode::BAD_REQUEST, &error),
-        }
-    })
-}
-
-async fn set_faults(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    as_admin(&app, &headers, || {
-        match serde_json::from_slice::<Faults>(&body) {
-            Ok(faults) => match app.platform.change(|world| world.faults = faults.clone()) {
-                Ok(()) => Json(json!(faults)).into_response(),
-                Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-            },
-            Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
-        }
-    })
-}
-
-async fn processes(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    as_admin(&app, &headers, || {
-        match ground_truth::living(&app.platform.dir) {
-            Ok(living) => Json(json!(living)).into_response(),
-            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-        }
-    })
-}
-
-async fn requests(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    as_admin(&app, &headers, || {
-        let requests = app.platform.read(|world| json!(world.requests));
-        ([(CONTENT_TYPE, "application/json")], requests.to_string()).into_response()
-    })
-}
-
-/// Environments and their live deployments, for `launch platform status`.
-async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    as_admin(&app, &headers, || {
-        let live = |row: &&Deployment| row.is_live();
-        let answer = app.platform.read(|world| {
-            let services = world.state.instances.iter().map(|row| {
-                let deployments = world.state.deployments.iter().filter(live);
-                json!({
-                    "env": row.env,
-                    "repo_dir": row.repo_dir,
-                    "environment_id": row.environment_id,
-                    "service_id": row.service_id,
-                    "live": deployments
-                        .filter(|one| one.belongs_to(&row.environment_id, &row.service_id))
-                        .map(|one| json!({
-                            "id": one.id,
-                            "commit": one.commit,
-                            "status": lifecycle::status_of(one.phase),
-                            "pid": one.process.as_ref().map(|process| process.pid),
-                        }))
-                        .collect::<Vec<_>>(),
-                })
-            });
-            json!({ "services": services.collect::<Vec<_>>(), "faults": world.faults })
-        });
-        Json(answer).into_response()
-    })
-}
-
-/// Stops every deployment, then the server. The answer says what was stopped and whether any process is left.
-async fn shut_down(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if !app.platform.admin.is_in(&headers) {
-        return as_admin(&app, &headers, || StatusCode::OK.into_response());
-    }
-    match wind_down(&app.platform).await {
-        Ok((stopped, left)) => {
-            if left.is_empty() {
-                app.ending.send_replace(true);
-            }
-            Json(json!({ "stopped": stopped, "left": left })).into_response()
-        }
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-/// Stops or cancels every live deployment and waits, bounded, until no process is left. Returns the ids of those stopped and left.
-async fn wind_down(platform: &Platform) -> Result<(Vec<String>, Vec<String>), PlatformError> {
-    let (ids, longest_drain) = platform.change(|world| {
-        let now_ms = now_ms();
-        let live = world
-            .state
-            .deployments
-            .iter_mut()
-            .filter(|row| row.is_live());
-        let mut ids = Vec::new();
-        let mut longest = 0;
-        for row in live {
-            // One of the two fits every live phase; a removal under way needs neither.
-            let asked =
-                lifecycle::ask_stop(row, now_ms).or_else(|_| lifecycle::ask_cancel(row, now_ms));
-            longest = longest.max(row.config.draining_secs);
-            if asked.is_ok() {
-                ids.push(row.id.clone());
-            }
-        }
-        (ids, longest)
-    })?;
-    let until = Instant::now() + Duration::from_secs(u64::from(longest_drain)) + WIND_DOWN_MARGIN;
-    loop {
-        let left: Vec<String> = platform.read(|world| {
-            let rows = world.state.deployments.iter();
-            rows.filter(|row| row.process.is_some() || is_starting(row))
-                .map(|row| row.id.clone())
-                .collect()
-        });
-        if left.is_empty() || Instant::now() >= until {
-            return Ok((ids, left));
-        }
-        tokio::time::sleep(WIND_DOWN_LOOK).await;
-    }
-}
-
-/// Whether a process could still appear.
-fn is_starting(row: &Deployment) -> bool {
-    row.is_live() && !matches!(row.phase, Phase::Active | Phase::Stopped | Phase::Removing)
 }

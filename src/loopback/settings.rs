@@ -1,6 +1,7 @@
 //! `serviceInstanceUpdate`: which settings the platform models, and the refusal of all others.
 //!
-//! A setting that would be accepted and ignored is refused by name. Settings reach the next deployment, never a running one.
+//! A setting that would be accepted and ignored is refused by name. Settings reach the next
+//! deployment, never a running one.
 
 use apollo_compiler::resolvers::FieldError;
 use apollo_compiler::response::{JsonMap, JsonValue};
@@ -15,7 +16,8 @@ pub(crate) const DEFAULT_MAX_RETRIES: u32 = 10;
 /// Characters that only a shell gives a meaning; no shell is run here.
 const SHELL_CHARACTERS: &str = "'\"\\$`&|;<>()*?~#\n";
 
-/// The settings after an update. Errors: Railway's `Error in <name> - Invalid input`, or a setting that is not modelled.
+/// The settings after an update. Errors: Railway's `Error in <name> - Invalid input`, or a setting
+/// that is not modelled.
 pub(crate) fn updated(config: &DeployConfig, input: &JsonMap) -> Result<DeployConfig, FieldError> {
     let mut config = config.clone();
     for (name, value) in input {

@@ -1,8 +1,8 @@
-//! What the platform remembers: service instances and deployments, kept in `state.json` so that a platform that comes back finds the
-//! processes it left behind.
+//! What the platform remembers: service instances and deployments, kept in `state.json` so that a
+//! platform that comes back finds the processes it left behind.
 //!
-//! Written by temp file and rename at every change, readable by the owner only: it holds tokens and variable values, which no
-//! `Debug` here prints. Must not decide anything; `lifecycle` does.
+//! Written by temp file and rename at every change, readable by the owner only: it holds tokens and
+//! variable values, which no `Debug` here prints. Must not decide anything; `lifecycle` does.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,8 @@ impl Default for State {
 }
 
 impl State {
-    /// Reads `state.json`, or starts afresh where there is none. Errors: unreadable, or not this version's format.
+    /// Reads `state.json`, or starts afresh where there is none. Errors: unreadable, or not this
+    /// version's format.
     pub(crate) fn load(path: &Path) -> Result<Self, PlatformError> {
         let Some(bytes) = files::read_if_present(path)? else {
             return Ok(Self::default());
@@ -109,7 +110,8 @@ impl State {
             .find(|row| row.belongs_to(environment_id, service_id))
     }
 
-    /// Forgets the oldest ended deployments beyond [`KEPT_DEPLOYMENTS`] of one service instance; returns their ids.
+    /// Forgets the oldest ended deployments beyond [`KEPT_DEPLOYMENTS`] of one service instance;
+    /// returns their ids.
     pub(crate) fn prune(&mut self, environment_id: &str, service_id: &str) -> Vec<String> {
         let mut ended: Vec<String> = self
             .deployments
@@ -153,7 +155,8 @@ impl RestartPolicy {
     }
 }
 
-/// The settings a deployment goes out with; a later change of the service does not reach a running deployment.
+/// The settings a deployment goes out with; a later change of the service does not reach a running
+/// deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeployConfig {
@@ -167,7 +170,8 @@ pub(crate) struct DeployConfig {
     pub(crate) restart_policy: RestartPolicy,
     /// Railway's default is 10.
     pub(crate) restart_max_retries: u32,
-    /// As Railway does for a service with a volume: the old one is gone before the new process starts.
+    /// As Railway does for a service with a volume: the old one is gone before the new process
+    /// starts.
     pub(crate) old_goes_first: bool,
 }
 
@@ -237,6 +241,24 @@ pub(crate) enum Phase {
     Removing,
     /// Gone.
     Removed,
+}
+
+impl Phase {
+    /// Whether it has not become active yet and still may.
+    pub(crate) const fn is_in_progress(self) -> bool {
+        matches!(
+            self,
+            Self::Initializing | Self::Building | Self::Placing | Self::Created | Self::Starting
+        )
+    }
+
+    /// Whether it is active, or was and could be again.
+    pub(crate) const fn was_active(self) -> bool {
+        matches!(
+            self,
+            Self::Active | Self::Restarting | Self::Stopped | Self::Crashed
+        )
+    }
 }
 
 /// What a client has asked for and the platform has not reported yet.
@@ -321,6 +343,13 @@ impl Deployment {
     /// Whether a process runs or may still be started without a new mutation.
     pub(crate) fn is_live(&self) -> bool {
         self.process.is_some() || self.ask.is_some() || !self.is_final_phase()
+    }
+
+    /// Whether a process may still appear without a new mutation.
+    pub(crate) fn may_start(&self) -> bool {
+        let is_ending = self.ask.is_some_and(|ask| ask.wish != Wish::Restart);
+        let is_coming = self.phase.is_in_progress() || self.phase == Phase::Restarting;
+        !is_ending && (is_coming || self.ask.is_some())
     }
 
     /// Whether nothing will ever happen to it again (a stopped or crashed one may be restarted).

@@ -1,24 +1,25 @@
-//! The platform itself: its state under one lock, and the loop that moves every deployment along and looks after its process.
+//! The platform itself: its state under one lock, and the loop that moves every deployment along
+//! and looks after its process.
 //!
-//! Decisions are `lifecycle`'s; here they are carried out and written down. Must not answer requests (see `query`, `mutation`,
-//! `provision`) and must not hold the lock while a commit is exported, so that a stop never waits for a build.
+//! Decisions are `lifecycle`'s; here they are carried out and written down. Must not answer
+//! requests (see `query`, `mutation`, `provision`) and must not hold the lock while a commit is
+//! exported, so that a stop never waits for a build.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::io::Write;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::access::AdminToken;
-use super::child::{self, Launch, Seen};
+use super::child::{self, Seen};
 use super::error::PlatformError;
 use super::export::{self, CommitFacts};
 use super::faults::Faults;
 use super::files;
 use super::lifecycle::{self, Action};
-use super::state::{Deployment, Phase, Running, ServiceInstance, State};
+use super::state::{Deployment, Phase, Running, State};
+use super::succession::evict_older;
 use super::timing::Timing;
 
 /// Most steps that one deployment takes in one look: more phases than a life has.
@@ -57,13 +58,13 @@ pub(crate) struct Platform {
     pub(crate) admin: AdminToken,
     pub(crate) time_scale: f64,
     pub(crate) trader_bin: PathBuf,
-    timing: Timing,
+    pub(crate) timing: Timing,
     world: Mutex<World>,
 }
 
 impl Platform {
-    /// Opens the platform's folder and takes up what an earlier platform left there. Errors: folder or files unusable, scale
-    /// out of bounds.
+    /// Opens the platform's folder and takes up what an earlier platform left there. Errors: folder
+    /// or files unusable, scale out of bounds.
     pub(crate) fn open(options: &PlatformOptions) -> Result<Arc<Self>, PlatformError> {
         let timing = Timing::try_new(options.time_scale)
             .ok_or(PlatformError::TimeScale(options.time_scale))?;
@@ -88,8 +89,9 @@ impl Platform {
         look(&self.lock())
     }
 
-    /// Changes the world and writes it down before anyone can see an answer. Errors: the state could not be written; the change
-    /// stands in memory all the same, so that a stop works on a full disk.
+    /// Changes the world and writes it down before anyone can see an answer. Errors: the state
+    /// could not be written; the change stands in memory all the same, so that a stop works on a
+    /// full disk.
     pub(crate) fn change<T>(
         &self,
         change: impl FnOnce(&mut World) -> T,
@@ -165,6 +167,9 @@ impl Platform {
             if before == Phase::Starting && after == Phase::Active {
                 self.became_active(world, id, now_ms);
             }
+            if before != after && after == Phase::Removed && !world.exporting.contains(id) {
+                self.discard_source(id);
+            }
             match action {
                 Some(action) => self.act(world, id, action, now_ms),
                 None if before == after => return,
@@ -238,6 +243,9 @@ impl Platform {
             let noted = platform.change(|world| {
                 world.exporting.remove(&id);
                 if let Some(row) = world.state.deployment_mut(&id) {
+                    if row.phase == Phase::Removed {
+                        platform.discard_source(&id);
+                    }
                     match written {
                         Ok(_) => row.exported = true,
                         Err(_) if row.ask.is_none() && row.phase == Phase::Building => {
@@ -281,68 +289,6 @@ impl Platform {
             Err(why) => {
                 lifecycle::failed(row, now_ms);
                 self.append_log(id, &format!("cannot start the process: {why}"));
-            }
-        }
-    }
-
-    /// Gathers what a process is started with: port, volume, variables.
-    fn prepare(&self, world: &mut World, id: &str) -> Result<Launch, String> {
-        let taken: HashSet<u16> = world
-            .state
-            .deployments
-            .iter()
-            .filter_map(|row| row.port)
-            .collect();
-        let row = world
-            .state
-            .deployment_mut(id)
-            .ok_or("the deployment is gone")?;
-        let port = match row.port {
-            Some(port) => port,
-            None => free_port(&taken)?,
-        };
-        row.port = Some(port);
-        let row = row.clone();
-        let instance = world
-            .state
-            .instance(&row.environment_id, &row.service_id)
-            .ok_or("the service is gone")?;
-        files::create_private_dir(&instance.volume_dir).map_err(|error| error.to_string())?;
-        Ok(Launch {
-            words: row.config.start_command.clone(),
-            trader_bin: self.trader_bin.clone(),
-            variables: variables_of(instance, &row, port),
-            cwd: self.source_dir(id),
-            log: self.log_path(id),
-        })
-    }
-
-    /// A newly active deployment supersedes the older ones: their teardown begins after its overlap time.
-    fn became_active(&self, world: &mut World, id: &str, now_ms: u64) {
-        let Some(new) = world.state.deployment(id).cloned() else {
-            return;
-        };
-        let overlap_ms = self
-            .timing
-            .scaled(u64::from(new.config.overlap_secs) * 1_000);
-        for old in older_live(&mut world.state, &new) {
-            lifecycle::ask_remove(old, now_ms.saturating_add(overlap_ms));
-        }
-        if std::mem::take(&mut world.faults.second_deployment) {
-            self.append_log(id, "fault: the platform starts a second deployment");
-            let commit = CommitFacts {
-                id: new.commit.clone(),
-                message: new.commit_message.clone(),
-                author: new.commit_author.clone(),
-            };
-            if let Err(error) = self.create(
-                world,
-                &new.environment_id,
-                &new.service_id,
-                &commit,
-                "deploy",
-            ) {
-                self.note(&format!("{error}"));
             }
         }
     }
@@ -394,151 +340,15 @@ impl Platform {
         world.state.deployments.push(row);
         Ok(id)
     }
-
-    /// Where a deployment keeps its things.
-    pub(crate) fn deployment_dir(&self, id: &str) -> PathBuf {
-        self.dir.join("deployments").join(id)
-    }
-
-    /// The export of its commit.
-    pub(crate) fn source_dir(&self, id: &str) -> PathBuf {
-        self.deployment_dir(id).join("src")
-    }
-
-    /// What its process wrote, and the platform's remarks between.
-    pub(crate) fn log_path(&self, id: &str) -> PathBuf {
-        self.deployment_dir(id).join("output.log")
-    }
-
-    /// What the export said.
-    pub(crate) fn build_log_path(&self, id: &str) -> PathBuf {
-        self.deployment_dir(id).join("build.log")
-    }
-
-    fn append_log(&self, id: &str, line: &str) {
-        append(&self.log_path(id), line);
-    }
-
-    fn append_build_log(&self, id: &str, line: &str) {
-        append(&self.build_log_path(id), line);
-    }
-
-    /// A remark in the platform's own log.
-    pub(crate) fn note(&self, line: &str) {
-        append(&self.dir.join("platform.log"), line);
-    }
 }
 
-/// Logs are for people; failing to write one must not change what happens.
-fn append(path: &Path, line: &str) {
-    if let Ok(mut file) = files::open_log(path) {
-        drop(writeln!(file, "{line}"));
-    }
-}
-
-fn process_of<'a>(
-    world: &'a mut World,
-    id: &str,
-) -> Option<(Option<&'a mut Child>, &'a mut Running)> {
+fn process_of<'a>(world: &'a mut World, id: &str) -> Option<(Option<&'a Child>, &'a mut Running)> {
     let running = world.state.deployment_mut(id)?.process.as_mut()?;
-    Some((world.children.get_mut(id), running))
+    Some((world.children.get(id), running))
 }
 
-/// The live deployments of the same service that are older than `new`.
-fn older_live<'a>(
-    state: &'a mut State,
-    new: &Deployment,
-) -> impl Iterator<Item = &'a mut Deployment> {
-    let (id, environment_id, service_id) = (
-        new.id.clone(),
-        new.environment_id.clone(),
-        new.service_id.clone(),
-    );
-    let older = state
-        .deployments
-        .iter()
-        .position(|row| row.id == id)
-        .unwrap_or_default();
-    state
-        .deployments
-        .iter_mut()
-        .take(older)
-        .filter(move |row| row.belongs_to(&environment_id, &service_id))
-        .filter(|row| !matches!(row.phase, Phase::Removed | Phase::Failed))
-}
-
-/// Asks older deployments that still have a process to go; true while one has.
-fn evict_older(world: &mut World, id: &str, now_ms: u64) -> bool {
-    let Some(new) = world.state.deployment(id).cloned() else {
-        return false;
-    };
-    let mut waiting = false;
-    for old in older_live(&mut world.state, &new).filter(|row| row.process.is_some()) {
-        lifecycle::ask_remove(old, now_ms);
-        waiting = true;
-    }
-    waiting
-}
-
-/// A port that nothing listens on now. Somebody else may take it before the process does; then the process fails to start.
-fn free_port(taken: &HashSet<u16>) -> Result<u16, String> {
-    // Every try may land on a port promised to another deployment, so try more often than there are deployments.
-    for _ in 0..=taken.len() {
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| format!("no free port: {error}"))?
-            .port();
-        if !taken.contains(&port) {
-            return Ok(port);
-        }
-    }
-    Err("no free port that is not promised to another deployment".to_owned())
-}
-
-/// The process's variables: the service's own, then what the platform provides, which wins.
-fn variables_of(
-    instance: &ServiceInstance,
-    row: &Deployment,
-    port: u16,
-) -> BTreeMap<String, String> {
-    let volume = instance.volume_dir.display().to_string();
-    let mut variables = instance.variables.clone();
-    variables.extend(provided_variables(instance));
-    let of_deployment = [
-        ("RAILWAY_DEPLOYMENT_ID", row.id.clone()),
-        ("RAILWAY_REPLICA_ID", row.instance_id.clone()),
-        ("RAILWAY_GIT_COMMIT_SHA", row.commit.clone()),
-        ("RAILWAY_GIT_COMMIT_MESSAGE", row.commit_message.clone()),
-        ("RAILWAY_GIT_AUTHOR", row.commit_author.clone()),
-        ("RAILWAY_GIT_BRANCH", row.branch.clone()),
-        ("RAILWAY_GIT_REPO_NAME", instance.name.clone()),
-        ("RAILWAY_VOLUME_NAME", format!("{}-volume", instance.name)),
-        ("RAILWAY_VOLUME_MOUNT_PATH", volume.clone()),
-        ("PORT", port.to_string()),
-        ("LAUNCH_LISTEN", format!("127.0.0.1:{port}")),
-        // Nothing of the operator's home is the trader's business.
-        ("HOME", volume),
-    ];
-    variables.extend(of_deployment.map(|(name, value)| (name.to_owned(), value)));
-    // A NUL cannot be passed on; the other variables still can.
-    variables.retain(|name, value| !name.contains(['\0', '=']) && !value.contains('\0'));
-    variables
-}
-
-/// What Railway adds to the variables of every service.
-pub(crate) fn provided_variables(instance: &ServiceInstance) -> [(String, String); 6] {
-    [
-        ("RAILWAY_PROJECT_ID", &instance.project_id),
-        ("RAILWAY_PROJECT_NAME", &instance.name),
-        ("RAILWAY_ENVIRONMENT_ID", &instance.environment_id),
-        ("RAILWAY_ENVIRONMENT_NAME", &instance.env),
-        ("RAILWAY_SERVICE_ID", &instance.service_id),
-        ("RAILWAY_SERVICE_NAME", &instance.name),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.clone()))
-}
-
-/// The wall clock (Unix milliseconds): the platform's records have to make sense to whoever reads them later.
+/// The wall clock (Unix milliseconds): the platform's records have to make sense to whoever reads
+/// them later.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,25 +1,30 @@
 //! How long the platform takes to say things, measured on Railway, times a scale for tests.
 //!
-//! The delays are part of what a client has to survive: an immediate read after a stop still says RUNNING, and a new process is up
-//! beside the old one for seconds before the platform calls it active. Only reporting is scaled; what real processes do is not,
-//! except their draining time, which has a floor.
+//! The delays are part of what a client has to survive: an immediate read after a stop still says
+//! RUNNING, and a new process is up beside the old one for seconds before the platform calls it
+//! active. Only reporting is scaled; what real processes do is not, except their draining time,
+//! which has a floor.
 //!
-//! Source: a public field report of 2026-10-05 (447 live requests, project token, image deploy); values marked ASSUMED have no
-//! evidence and are chosen to keep the measured sums.
+//! Source: a public field report of 2026-10-05 (447 live requests, project token, image deploy);
+//! values marked ASSUMED have no evidence and are chosen to keep the measured sums.
 
 /// INITIALIZING for this long after the deploy mutation (seen at +0.3 s, gone by +1.6 s).
 pub(crate) const INITIALIZING_MS: u64 = 800;
-/// BUILDING at least this long; the export of the commit may take longer. Sum with the row above: DEPLOYING first seen at +1.6 s.
+/// BUILDING at least this long; the export of the commit may take longer. Sum with the row above:
+/// DEPLOYING first seen at +1.6 s.
 pub(crate) const BUILDING_MS: u64 = 800;
 /// DEPLOYING with the instance INITIALIZING (seen between +1.6 s and +4.3 s).
 pub(crate) const PLACING_MS: u64 = 1_200;
 /// DEPLOYING with the instance CREATED; the process starts after it, 4.3 s after the mutation.
 pub(crate) const CREATED_MS: u64 = 1_500;
-/// DEPLOYING with the instance RUNNING: the new process is up this long before SUCCESS (SUCCESS seen at +9.8 s).
+/// DEPLOYING with the instance RUNNING: the new process is up this long before SUCCESS (SUCCESS
+/// seen at +9.8 s).
 pub(crate) const ACTIVATING_MS: u64 = 5_500;
-/// Reads stay unchanged this long after `deploymentStop` was answered (unchanged at +1.5 s, reported at +1.6 s at the earliest).
+/// Reads stay unchanged this long after `deploymentStop` was answered (unchanged at +1.5 s,
+/// reported at +1.6 s at the earliest).
 pub(crate) const STOP_REPORT_MS: u64 = 1_600;
-/// REMOVING lasts at least this long after `deploymentRemove`. ASSUMED equal to the stop's reporting time.
+/// REMOVING lasts at least this long after `deploymentRemove`. ASSUMED equal to the stop's
+/// reporting time.
 pub(crate) const REMOVE_REPORT_MS: u64 = 1_600;
 /// A cancelled deployment is reported REMOVED after this long. ASSUMED.
 pub(crate) const CANCEL_REPORT_MS: u64 = 500;
@@ -27,12 +32,13 @@ pub(crate) const CANCEL_REPORT_MS: u64 = 500;
 pub(crate) const RESUME_MS: u64 = 1_000;
 /// Pause before a crashed process is started again. ASSUMED.
 pub(crate) const RESTART_BACKOFF_MS: u64 = 1_000;
-/// A process always has at least this long between SIGTERM and SIGKILL when draining is configured at all: real work (cancel,
-/// flush, close the ledger) does not run faster in a scaled test.
+/// A process always has at least this long between SIGTERM and SIGKILL when draining is configured
+/// at all: real work (cancel, flush, close the ledger) does not run faster in a scaled test.
 pub(crate) const LEAST_DRAIN_MS: u64 = 1_000;
 /// How often the supervisor looks at its processes, at full scale.
 const LOOK_MS: u64 = 100;
-/// Bounds of that interval at any scale: quick enough for scaled tests, slow enough to cost nothing.
+/// Bounds of that interval at any scale: quick enough for scaled tests, slow enough to cost
+/// nothing.
 const LOOK_BOUNDS_MS: (u64, u64) = (5, 100);
 
 /// The smallest and largest time scale that `serve` takes.

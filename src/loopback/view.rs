@@ -1,6 +1,7 @@
 //! What clients read of the platform's records, in Railway's shapes.
 //!
-//! Must not change anything. Which status goes with which phase is `lifecycle`'s table; here are the names around it.
+//! Must not change anything. Which status goes with which phase is `lifecycle`'s table; here are
+//! the names around it.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,7 +20,6 @@ pub(crate) fn linked(world: &World, type_name: &str, id: &str) -> Option<Value> 
     match type_name {
         "Deployment" => state.deployment(id).map(deployment),
         "Environment" => environment(state, id),
-        "Project" => project(state, id),
         "Service" => service(state, id),
         "ServiceInstance" => state
             .instances
@@ -66,7 +66,8 @@ pub(crate) fn deployment(row: &Deployment) -> Value {
     })
 }
 
-/// `Deployment.meta`: what it really went out with. `loopback` is ours: which process it is on this machine.
+/// `Deployment.meta`: what it really went out with. `loopback` is ours: which process it is on this
+/// machine.
 fn meta(row: &Deployment) -> Value {
     let process = row.process.as_ref().map(|process| {
         json!({ "pid": process.pid, "pid_start": process.pid_start, "boot_id": process.boot_id })
@@ -148,7 +149,6 @@ pub(crate) fn service(state: &State, id: &str) -> Option<Value> {
         "id": row.service_id,
         "name": row.name,
         "projectId": row.project_id,
-        "project": link("Project", &row.project_id),
         "createdAt": rfc3339(row.created_at_ms),
         "updatedAt": rfc3339(row.updated_at_ms),
         "deletedAt": null,
@@ -198,8 +198,8 @@ pub(crate) fn environment(state: &State, id: &str) -> Option<Value> {
     }))
 }
 
-/// `Project`, one per repository.
-pub(crate) fn project(state: &State, id: &str) -> Option<Value> {
+/// `Project`, one per repository; a project token sees its own environment of it only.
+pub(crate) fn project(state: &State, id: &str, environment_id: &str) -> Option<Value> {
     let first = state.instances.iter().find(|row| row.project_id == id)?;
     Some(json!({
         "id": first.project_id,
@@ -209,18 +209,19 @@ pub(crate) fn project(state: &State, id: &str) -> Option<Value> {
         "updatedAt": rfc3339(first.updated_at_ms),
         "deletedAt": null,
         "services": [link("Service", &first.service_id)],
+        "environments": [link("Environment", environment_id)],
     }))
 }
 
 /// `ProjectToken`.
-pub(crate) fn project_token(row: &ServiceInstance) -> Value {
+pub(crate) fn project_token(state: &State, row: &ServiceInstance) -> Value {
     json!({
         "id": row.id,
         "name": format!("{} on {}", row.name, row.env),
         "displayToken": "[redacted]",
         "projectId": row.project_id,
         "environmentId": row.environment_id,
-        "project": link("Project", &row.project_id),
+        "project": project(state, &row.project_id, &row.environment_id),
         "environment": link("Environment", &row.environment_id),
         "createdAt": rfc3339(row.created_at_ms),
     })

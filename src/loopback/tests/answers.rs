@@ -1,4 +1,5 @@
-//! Who is refused and how, in Railway's words and HTTP statuses; and the real client against it all.
+//! Who is refused and how, in Railway's words and HTTP statuses; and the real client against it
+//! all.
 
 use std::time::Duration;
 

@@ -6,7 +6,8 @@ use crate::loopback::timing::Timing;
 
 const POLICY_RETRIES: u32 = 2;
 
-fn row(policy: RestartPolicy, draining_secs: u32) -> Deployment {
+/// A deployment that was just accepted.
+pub(super) fn row(policy: RestartPolicy, draining_secs: u32) -> Deployment {
     Deployment {
         id: "d".into(),
         instance_id: "i".into(),
@@ -119,7 +120,7 @@ impl Life {
 #[test]
 fn from_deploy_to_success_as_measured() {
     let mut life = Life::new(RestartPolicy::Never);
-    let rows = [
+    let table = [
         (300, ("INITIALIZING", true, None, false)),
         (1_000, ("BUILDING", true, None, false)),
         (1_700, ("DEPLOYING", true, Some("INITIALIZING"), false)),
@@ -128,7 +129,7 @@ fn from_deploy_to_success_as_measured() {
         (9_700, ("DEPLOYING", true, Some("RUNNING"), true)),
         (9_800, ("SUCCESS", false, Some("RUNNING"), true)),
     ];
-    for (ms, wanted) in rows {
+    for (ms, wanted) in table {
         assert_eq!(life.until(ms).seen(), wanted, "at +{ms} ms");
     }
 }
@@ -138,13 +139,13 @@ fn a_stop_is_answered_at_once_and_reported_later() {
     let mut life = Life::active(RestartPolicy::Always);
     let status_at = life.row.status_at_ms;
     lifecycle::ask_stop(&mut life.row, life.now_ms).unwrap();
-    let lie = life.until(10_300).seen();
+    let early = life.until(10_300).seen();
     assert_eq!(
-        lie,
+        early,
         ("SUCCESS", false, Some("RUNNING"), false),
         "the process is gone already"
     );
-    assert_eq!(life.until(11_500).seen(), lie);
+    assert_eq!(life.until(11_500).seen(), early);
     assert_eq!(
         life.until(11_700).seen(),
         ("SUCCESS", true, Some("EXITED"), false)
@@ -283,8 +284,8 @@ fn restart_policies_after_success() {
         let mut life = Life::active(policy);
         for _ in 0..times {
             life.exit(code);
-            let later = life.now_ms + 2_000;
-            life.until(later);
+            let soon = life.now_ms + 2_000;
+            life.until(soon);
         }
         life.row.phase
     };

@@ -8,3 +8,8 @@ mod restarting;
 mod rig;
 mod stopping;
 mod variables;
+
+/// A deployment like any other, for tests of parts.
+pub(super) fn any_deployment() -> super::state::Deployment {
+    life::row(super::state::RestartPolicy::Never, 0)
+}

@@ -1,6 +1,7 @@
 //! Stop, remove, cancel and restart with real processes.
 
 use super::rig::{OBEDIENT, Rig, STUBBORN, spec};
+use crate::loopback::server::end_when_idle;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_immediate_read_after_a_stop_lies() {
@@ -119,4 +120,40 @@ async fn platform_stop_leaves_no_process_behind() {
     assert_eq!(answer["left"], serde_json::json!([]));
     assert!(!rig.lives(&active) && !rig.lives(&starting));
     rig.served.take().unwrap().run().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_removed_leaves_its_logs_and_not_its_files() {
+    let rig = Rig::new(OBEDIENT).await;
+    let id = rig.deploy_active().await;
+    let (source, log) = {
+        let platform = &rig.served().platform;
+        (platform.source_dir(&id), platform.log_path(&id))
+    };
+    assert!(source.join("marker").exists());
+    rig.mutate("deploymentRemove", &id).await;
+    rig.until(&id, "removed", |row| {
+        row["status"] == "REMOVED" && !source.exists()
+    })
+    .await;
+    assert!(
+        std::fs::read_to_string(log)
+            .unwrap()
+            .contains("Stopping Container")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_ends_only_when_nothing_has_been_live_for_a_while() {
+    let rig = Rig::new(OBEDIENT).await;
+    let id = rig.deploy_active().await;
+    let (ending, _kept) = tokio::sync::watch::channel(false);
+    let patience = std::time::Duration::from_millis(30);
+    let platform = std::sync::Arc::clone(&rig.served().platform);
+    let idle = tokio::spawn(end_when_idle(platform, ending.clone(), patience));
+    tokio::time::sleep(patience * 10).await;
+    assert!(!*ending.borrow(), "a deployment is live");
+    rig.mutate("deploymentStop", &id).await;
+    idle.await.unwrap();
+    assert!(*ending.borrow());
 }
