@@ -4,7 +4,7 @@
 //! `platform.json`: the process and the answer have to agree with it.
 
 use std::fs::TryLockError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of the platform's log that an error quotes.
 const QUOTED_LOG: usize = 400;
 
-/// Returns the platform that serves this state directory, starting one if none does.
+/// Returns the platform that serves this state directory, starting this very program as one if none
+/// does.
 ///
 /// `time_scale` and `trader_bin` (None = this program) matter only when it is started here; a
 /// running platform keeps its own.
@@ -38,6 +39,20 @@ const QUOTED_LOG: usize = 400;
 /// Its files cannot be used, another start is stuck, or the started process does not answer within
 /// ten seconds.
 pub fn ensure(
+    state_dir: &Path,
+    time_scale: f64,
+    trader_bin: Option<&Path>,
+) -> Result<Endpoint, PlatformError> {
+    let program = std::env::current_exe().map_err(PlatformError::file(
+        "find",
+        Path::new("this program's own file"),
+    ))?;
+    ensure_from(&program, state_dir, time_scale, trader_bin)
+}
+
+/// The same with the `launch` binary named, for callers that are not it.
+pub fn ensure_from(
+    program: &Path,
     state_dir: &Path,
     time_scale: f64,
     trader_bin: Option<&Path>,
@@ -66,7 +81,7 @@ pub fn ensure(
     // Somebody may have started it while we waited.
     match running(state_dir)? {
         Some(endpoint) => Ok(endpoint),
-        None => start(state_dir, time_scale, trader_bin),
+        None => start(program, state_dir, time_scale, trader_bin),
     }
 }
 
@@ -103,6 +118,7 @@ fn is_answering(endpoint: &Endpoint) -> bool {
 
 /// Starts the server detached and waits until it answers.
 fn start(
+    program: &Path,
     state_dir: &Path,
     time_scale: f64,
     trader_bin: Option<&Path>,
@@ -112,9 +128,7 @@ fn start(
         detail,
         log: log.clone(),
     };
-    let program: PathBuf = std::env::current_exe()
-        .map_err(|error| not_up(format!("this program's own file is unknown: {error}")))?;
-    let mut child = spawn(&program, state_dir, time_scale, trader_bin, &log)
+    let mut child = spawn(program, state_dir, time_scale, trader_bin, &log)
         .map_err(|error| not_up(format!("cannot start {}: {error}", program.display())))?;
     let since = Instant::now();
     while since.elapsed() < UP_WAIT {
@@ -135,7 +149,7 @@ fn start(
     Err(not_up(format!("no answer within {} s", UP_WAIT.as_secs())))
 }
 
-/// The server gets nothing of our environment but a PATH: no tokens, no `RAILWAY_*`, no `LAUNCH_*`.
+/// The server gets nothing of our environment but a PATH: no tokens, no `RAILWAY_*`.
 /// It leaves our session itself (see `command`), because a child may not be changed between fork
 /// and exec without unsafe code.
 fn spawn(
@@ -148,8 +162,6 @@ fn spawn(
     let log = files::open_log(log).map_err(std::io::Error::other)?;
     let mut command = Command::new(program);
     command
-        .arg("--state-dir")
-        .arg(std::path::absolute(state_dir)?)
         .args(["platform", "serve", "--detach", "--time-scale"])
         .arg(time_scale.to_string());
     if let Some(trader_bin) = trader_bin {
@@ -161,6 +173,7 @@ fn spawn(
     command
         .env_clear()
         .envs(path)
+        .env("LAUNCH_STATE_DIR", std::path::absolute(state_dir)?)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -47,7 +47,7 @@ mod tests;
 
 pub use command::{PlatformArgs, run};
 pub use endpoint::Endpoint;
-pub use ensure::{ensure, provision, running};
+pub use ensure::{ensure, ensure_from, provision, running};
 pub use error::PlatformError;
 pub use faults::{Faults, LONGEST_HANG_MS};
 pub use provision::{Provisioned, ServiceSpec};
