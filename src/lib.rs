@@ -16,7 +16,5 @@ pub mod schema;
 pub mod source;
 pub mod tape;
 pub mod trade;
-pub mod schema;
-pub mod source;
 pub mod verify;
 pub mod watchdog;

@@ -1,7 +1,10 @@
 //! The loopback platform as its own detached process: started on demand, killed, started again,
 //! stopped by command.
 
-#![expect(clippy::unwrap_used, reason = "a value that is not there is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a value that is not there is a failed test"
+)]
 
 use std::path::Path;
 use std::process::{Command, Output};
