@@ -13,10 +13,13 @@ const COMMANDS_HELP: &str = "\
 Launch:
 
 Stop:
+  kill         Stop everything and prove it; needs a token and ids, nothing else
+  halt         Entries off, exits on, keeps running
 
 Rehearse:
+  rehearse     The whole life in a scratch project on this machine
+  trade        Run the trader here (dry-run or paper)
   tape         Turn recorded data into a tape
-  trade        The trader itself, paper or dry run
   platform     The loopback platform that stands in for Railway on this machine
 
 Project:
@@ -62,19 +65,19 @@ pub struct With<T: Args> {
 #[command(next_help_heading = "Output and state")]
 pub struct Shared {
     /// What stdout carries.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
     /// No colour, whatever the terminal can.
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub no_color: bool,
     /// Only the document and errors.
-    #[arg(short, long, global = true)]
+    #[arg(short, long)]
     pub quiet: bool,
     /// More about what is going on, on stderr.
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Where state is kept (kill files, tokens, receipts, locks).
-    #[arg(long, global = true, env = "LAUNCH_STATE_DIR", value_name = "DIR")]
+    #[arg(long, env = "LAUNCH_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -82,10 +85,16 @@ pub struct Shared {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "parsed once per process")]
 pub enum Command {
+    /// Stop everything and prove it; needs a token and ids, nothing else.
+    Kill(launch_kill::KillArgs),
+    /// Entries off, exits on, keeps running.
+    Halt(launch_kill::KillArgs),
+    /// The whole life in a scratch project on this machine.
+    Rehearse(With<crate::rehearse::RehearseArgs>),
+    /// Run the trader here (dry-run or paper).
+    Trade(With<crate::trade::TradeArgs>),
     /// Turn recorded data into a tape.
     Tape(With<crate::tape::TapeArgs>),
-    /// The trader itself, paper or dry run.
-    Trade(With<crate::trade::TradeArgs>),
     /// The loopback platform that stands in for Railway on this machine.
     Platform(With<crate::loopback::PlatformArgs>),
     /// Print shell completions.
@@ -102,8 +111,14 @@ pub struct CompletionsArgs {
 /// Runs what was typed; returns the documented exit code.
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
-        Command::Tape(with) => dispatch(&with, crate::tape::run),
+        Command::Kill(args) => return launch_kill::main_with(&args),
+        Command::Halt(mut args) => {
+            args.reduce_only = true;
+            return launch_kill::main_with(&args);
+        }
+        Command::Rehearse(with) => dispatch(&with, crate::rehearse::run),
         Command::Trade(with) => dispatch(&with, crate::trade::run),
+        Command::Tape(with) => dispatch(&with, crate::tape::run),
         Command::Platform(with) => dispatch(&with, crate::loopback::run),
         Command::Completions(with) => dispatch(&with, completions),
     };

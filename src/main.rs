@@ -1,15 +1,19 @@
-//! The `launch` binary: parse, dispatch, exit. A panic is a bug (70).
+//! The `launch` binary: parse, dispatch, exit. A panic is a bug (70), in a kill it is "not verified" (7).
 
 use clap::Parser;
-use launch::cli::Cli;
+use launch::cli::{Cli, Command};
 use launch::exit::Exit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let on_panic = match cli.command {
+        Command::Kill(_) | Command::Halt(_) => Exit::KillNotVerified,
+        _ => Exit::Bug,
+    };
     match catch_unwind(AssertUnwindSafe(|| launch::cli::run(cli))) {
         Ok(code) => ExitCode::from(code),
-        Err(_) => Exit::Bug.into(),
+        Err(_) => on_panic.into(),
     }
 }

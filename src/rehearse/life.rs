@@ -2,6 +2,7 @@
 //!
 //! A step that sees something else ends the rehearsal; nothing is retried.
 
+use super::document::{at, list, millis_text, text};
 use super::progress::Progress;
 use super::running::{Running, wait_until};
 use super::scratch::{RehearseError, Scratch};
@@ -145,14 +146,6 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// A text member of a document, or `?` where it is absent.
-fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
-    document
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or("?")
-}
-
 /// The first characters of an id.
 fn short(id: &str) -> String {
     id.chars().take(8).collect()
@@ -193,7 +186,7 @@ fn preflight(scratch: &mut Scratch) -> Result<String, RehearseError> {
         .launch(&["preflight", "--env", "local", "--format", "json"])?
         .expect(0)?
         .json()?;
-    let checks = report["checks"].as_array().map_or(0, Vec::len);
+    let checks = list(&report, "/checks").len();
     Ok(format!(
         "{} after {checks} checks",
         text(&report, "/verdict")
@@ -214,7 +207,7 @@ pub(super) fn deploy(scratch: &mut Scratch) -> Result<String, RehearseError> {
     scratch.launch(&["deploy", "--env", ENV])?.expect(0)?;
     let running = Running::of(scratch, ENV)?;
     let health = running.health()?;
-    if health["lease"].is_null() {
+    if at(&health, "/lease").is_null() {
         return Err(RehearseError::Wrong(
             "deployed, but the trader holds no trading lease".to_owned(),
         ));
@@ -259,7 +252,7 @@ fn soak(scratch: &mut Scratch) -> Result<String, RehearseError> {
             SOAK.as_secs()
         )));
     }
-    if after["lease"].is_null() || after["errors_last_minute"] != 0 {
+    if at(&after, "/lease").is_null() || at(&after, "/errors_last_minute") != 0 {
         return Err(RehearseError::Wrong(format!(
             "not healthy after the soak: {after}"
         )));
@@ -326,17 +319,11 @@ fn reenable(scratch: &mut Scratch) -> Result<String, RehearseError> {
 
 /// The figures of a kill's JSON document.
 pub(super) fn kill_figures(document: &Value) -> String {
-    let target = &document["targets"][0];
-    let ms = |name: &str| {
-        target[name]
-            .as_u64()
-            .map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"))
-    };
     format!(
         "{}: first answer {}, proved after {}",
         text(document, "/verdict"),
-        ms("first_ack_ms"),
-        ms("elapsed_ms")
+        millis_text(document, "/targets/0/first_ack_ms"),
+        millis_text(document, "/targets/0/elapsed_ms")
     )
 }
 

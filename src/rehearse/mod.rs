@@ -4,6 +4,7 @@
 //! environment, against a loopback platform that speaks Railway's GraphQL. Needs git, no network and no
 //! account; leaves nothing behind.
 
+mod document;
 mod incident;
 mod life;
 mod progress;

@@ -4,7 +4,6 @@
 //! Touches nothing real: children start from an empty environment with a home of their own, so no
 //! token, id or address of a real deployment can reach them. Every child has a bound.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::PathBuf;
@@ -12,14 +11,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest that one command of a rehearsal may run before it is killed and counted as failed.
-pub const COMMAND_MAX: Duration = Duration::from_secs(90);
+pub(super) const COMMAND_MAX: Duration = Duration::from_secs(90);
 
 /// How often a running command is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why a rehearsal could not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum RehearseError {
+pub(super) enum RehearseError {
     /// The machine refused something the rehearsal needs.
     #[error("cannot {doing}: {source}")]
     Machine {
@@ -38,11 +37,11 @@ pub enum RehearseError {
 
 /// A command that ended in another way than expected, with all it said.
 #[derive(Debug)]
-pub struct Unexpected {
+pub(super) struct Unexpected {
     /// What was expected.
-    pub wanted: String,
+    pub(super) wanted: String,
     /// What happened.
-    pub ran: Ran,
+    pub(super) ran: Ran,
 }
 
 impl Unexpected {
@@ -64,17 +63,15 @@ impl Unexpected {
 
 /// What a command did.
 #[derive(Debug, Clone)]
-pub struct Ran {
+pub(super) struct Ran {
     /// As the operator would type it.
-    pub command: String,
+    pub(super) command: String,
     /// Its exit code; `None` when a signal or the bound ended it.
-    pub code: Option<i32>,
+    pub(super) code: Option<i32>,
     /// Its document.
-    pub stdout: String,
+    pub(super) stdout: String,
     /// Everything else it said.
-    pub stderr: String,
-    /// How long it took.
-    pub elapsed: Duration,
+    pub(super) stderr: String,
 }
 
 impl Ran {
@@ -89,7 +86,7 @@ impl Ran {
     ///
     /// # Errors
     /// With everything it said when it ended otherwise.
-    pub fn expect(self, code: u8) -> Result<Self, RehearseError> {
+    pub(super) fn expect(self, code: u8) -> Result<Self, RehearseError> {
         if self.code == Some(i32::from(code)) {
             Ok(self)
         } else {
@@ -105,7 +102,7 @@ impl Ran {
     ///
     /// # Errors
     /// When stdout is not one JSON document.
-    pub fn json(&self) -> Result<serde_json::Value, RehearseError> {
+    pub(super) fn json(&self) -> Result<serde_json::Value, RehearseError> {
         serde_json::from_str(&self.stdout).map_err(|error| {
             RehearseError::Wrong(format!(
                 "`{}` printed no JSON document: {error}",
@@ -117,11 +114,10 @@ impl Ran {
 
 /// The scratch project.
 #[derive(Debug)]
-pub struct Scratch {
+pub(super) struct Scratch {
     folder: Option<tempfile::TempDir>,
     root: PathBuf,
     exe: PathBuf,
-    variables: BTreeMap<String, String>,
 }
 
 impl Scratch {
@@ -129,7 +125,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When the temporary folder cannot be made or the own executable is unknown.
-    pub fn new() -> Result<Self, RehearseError> {
+    pub(super) fn new() -> Result<Self, RehearseError> {
         let machine = |doing: &str| {
             let doing = doing.to_owned();
             move |source| RehearseError::Machine { doing, source }
@@ -151,12 +147,11 @@ impl Scratch {
             folder: Some(folder),
             root,
             exe,
-            variables: BTreeMap::new(),
         })
     }
 
     /// Leaves the folder on disk when the rehearsal ends.
-    pub fn keep(&mut self) -> PathBuf {
+    pub(super) fn keep(&mut self) -> PathBuf {
         if let Some(folder) = self.folder.take() {
             let _kept = folder.keep();
         }
@@ -164,34 +159,27 @@ impl Scratch {
     }
 
     /// The project's work tree.
-    pub fn project(&self) -> PathBuf {
+    pub(super) fn project(&self) -> PathBuf {
         self.root.join("project")
     }
 
     /// The bare remote.
-    pub fn remote(&self) -> PathBuf {
+    pub(super) fn remote(&self) -> PathBuf {
         self.root.join("remote.git")
     }
 
     /// The state directory.
-    pub fn state(&self) -> PathBuf {
+    pub(super) fn state(&self) -> PathBuf {
         self.root.join("state")
-    }
-
-    /// Sets a variable for every later `launch` of this rehearsal.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.variables.insert(name.to_owned(), value.to_owned());
     }
 
     /// Runs `launch` in the project, without a terminal, with stdin closed.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn launch(&self, args: &[&str]) -> Result<Ran, RehearseError> {
+    pub(super) fn launch(&self, args: &[&str]) -> Result<Ran, RehearseError> {
         let mut command = self.bare(&self.exe, args);
-        command
-            .envs(&self.variables)
-            .env("LAUNCH_STATE_DIR", self.state());
+        command.env("LAUNCH_STATE_DIR", self.state());
         run(command, format!("launch {}", args.join(" ")), COMMAND_MAX)
     }
 
@@ -199,7 +187,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When git is missing or ends with another code than 0.
-    pub fn git(&self, args: &[&str]) -> Result<Ran, RehearseError> {
+    pub(super) fn git(&self, args: &[&str]) -> Result<Ran, RehearseError> {
         let who = [
             "-c",
             "user.name=rehearsal",
@@ -218,7 +206,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(&self, path: &str, text: &str) -> Result<(), RehearseError> {
+    pub(super) fn write(&self, path: &str, text: &str) -> Result<(), RehearseError> {
         let full = self.project().join(path);
         let machine = |source| RehearseError::Machine {
             doing: format!("write {path}"),
@@ -234,7 +222,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When it is not there.
-    pub fn read(&self, path: &str) -> Result<String, RehearseError> {
+    pub(super) fn read(&self, path: &str) -> Result<String, RehearseError> {
         std::fs::read_to_string(self.project().join(path)).map_err(|source| {
             RehearseError::Machine {
                 doing: format!("read {path}"),
@@ -247,7 +235,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When the file does not hold it: the planted fault would be no fault.
-    pub fn replace(&self, path: &str, from: &str, to: &str) -> Result<(), RehearseError> {
+    pub(super) fn replace(&self, path: &str, from: &str, to: &str) -> Result<(), RehearseError> {
         let text = self.read(path)?;
         if !text.contains(from) {
             return Err(RehearseError::Wrong(format!(
@@ -261,7 +249,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When git refuses.
-    pub fn commit_and_push(&self, message: &str) -> Result<(), RehearseError> {
+    pub(super) fn commit_and_push(&self, message: &str) -> Result<(), RehearseError> {
         self.git(&["add", "-A"])?;
         self.git(&["commit", "-q", "-m", message])?;
         self.git(&["push", "-q", "origin", "main"])?;
@@ -272,7 +260,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn lose_project(&self) -> Result<(), RehearseError> {
+    pub(super) fn lose_project(&self) -> Result<(), RehearseError> {
         let machine = |source| RehearseError::Machine {
             doing: "take the project away".to_owned(),
             source,
@@ -314,7 +302,7 @@ impl Drop for Scratch {
 
 /// Starts a command and waits for it, at most `bound`.
 fn run(mut command: Command, shown: String, bound: Duration) -> Result<Ran, RehearseError> {
-    let started = Instant::now();
+    let until = Instant::now() + bound;
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -325,14 +313,13 @@ fn run(mut command: Command, shown: String, bound: Duration) -> Result<Ran, Rehe
         })?;
     let out = read_all(child.stdout.take());
     let err = read_all(child.stderr.take());
-    let code = wait(&mut child, started + bound);
+    let code = wait(&mut child, until);
     let text = |thread: std::thread::JoinHandle<String>| thread.join().unwrap_or_default();
     Ok(Ran {
         command: shown,
         code,
         stdout: text(out),
         stderr: text(err),
-        elapsed: started.elapsed(),
     })
 }
 

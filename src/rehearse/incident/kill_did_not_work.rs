@@ -7,6 +7,7 @@
 
 use super::{Incident, Outcome};
 use crate::loopback::{Faults, set_faults};
+use crate::rehearse::document::{list, text};
 use crate::rehearse::life;
 use crate::rehearse::scratch::{RehearseError, Scratch};
 
@@ -36,13 +37,10 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
     ])?;
     let document = ran.expect(0)?.json()?;
     let after = life::living_traders(scratch)?;
-    let proved = document["verdict"] == "verified" && before > 0 && after == 0;
-    let actions: Vec<&str> = document["targets"][0]["deployments"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    let proved = text(&document, "/verdict") == "verified" && before > 0 && after == 0;
+    let actions: Vec<&str> = list(&document, "/targets/0/deployments")
         .iter()
-        .filter_map(|deployment| deployment["action"].as_str())
+        .map(|deployment| text(deployment, "/action"))
         .collect();
     let by = if proved {
         vec!["kill:escalated".to_owned(), "kill:witness".to_owned()]

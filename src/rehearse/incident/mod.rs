@@ -9,11 +9,13 @@ mod kill_did_not_work;
 mod names_did_not_match;
 
 use super::as_json;
+use super::document::{list, text};
 use super::progress::{mark, seconds};
 use super::scratch::{RehearseError, Scratch};
 use crate::context::{Context, Format};
 use crate::exit::Exit;
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -177,28 +179,18 @@ fn table(report: &IncidentReport, color: bool) -> String {
 }
 
 /// The codes of the checks that did not pass in a preflight document, as `check:LC-nnn`.
-fn refusing_checks(document: &serde_json::Value) -> Vec<String> {
-    let checks = document["checks"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    checks
+fn refusing_checks(document: &Value) -> Vec<String> {
+    list(document, "/checks")
         .iter()
-        .filter(|check| check["status"] == "fail")
-        .filter_map(|check| check["code"].as_str())
-        .map(|code| format!("check:{code}"))
+        .filter(|check| text(check, "/status") == "fail")
+        .map(|check| format!("check:{}", text(check, "/code")))
         .collect()
 }
 
 /// The message of one check in a preflight document.
-fn message<'a>(document: &'a serde_json::Value, code: &str) -> &'a str {
-    let checks = document["checks"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    checks
+fn message<'a>(document: &'a Value, code: &str) -> &'a str {
+    list(document, "/checks")
         .iter()
-        .find(|check| check["code"] == code)
-        .and_then(|check| check["message"].as_str())
-        .unwrap_or("?")
+        .find(|check| text(check, "/code") == code)
+        .map_or("?", |check| text(check, "/message"))
 }
