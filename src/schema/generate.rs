@@ -71,9 +71,9 @@ fn without_null(schema: &mut schemars::Schema) {
     let Some(Value::Array(variants)) = schema.get("anyOf") else {
         return;
     };
-    let is_null = |variant: &&Value| variant.get("type").is_some_and(|one| one == "null");
-    if let [one, null] | [null, one] = variants.as_slice()
-        && is_null(&null)
+    let is_null = |variant: &Value| variant.get("type").is_some_and(|one| one == "null");
+    let others: Vec<&Value> = variants.iter().filter(|one| !is_null(one)).collect();
+    if let [one] = others.as_slice()
         && let Some(map) = one.as_object().cloned()
     {
         schema.remove("anyOf");
@@ -106,7 +106,9 @@ fn choices(schema: &mut schemars::Schema) {
         .unwrap_or_default()
         .to_owned();
     for (word, meaning) in &words {
-        text.push_str(&format!(" {word}: {meaning}"));
+        for part in [" ", word, ": ", meaning] {
+            text.push_str(part);
+        }
     }
     schema.remove("oneOf");
     schema.insert("type".to_owned(), "string".into());

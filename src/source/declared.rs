@@ -51,11 +51,12 @@ impl DiskFiles {
 
 impl Files for DiskFiles {
     fn read(&self, path: &str) -> Result<Vec<u8>, Diagnostic> {
-        let refused = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
+        let refused = |error: std::io::Error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
                 Diagnostic::error(Code::Missing, path, "does not exist")
+            } else {
+                Diagnostic::error(Code::Unreadable, path, format!("cannot be read: {error}"))
             }
-            _ => Diagnostic::error(Code::Unreadable, path, format!("cannot be read: {error}")),
         };
         let full = self.root.join(path);
         let metadata = std::fs::metadata(&full).map_err(refused)?;

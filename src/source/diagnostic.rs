@@ -98,6 +98,9 @@ pub struct Place {
     pub end_column: usize,
     /// Byte range.
     pub span: Range<usize>,
+    /// The file's text with secrets masked, for the caret; same byte positions as the file.
+    #[serde(skip)]
+    pub(super) excerpt: Option<Arc<str>>,
 }
 
 impl Place {
@@ -113,6 +116,7 @@ impl Place {
             end_line,
             end_column,
             span: start..end,
+            excerpt: None,
         }
     }
 }
@@ -142,23 +146,20 @@ pub struct Diagnostic {
     /// What kind it is.
     pub code: Code,
     /// The file as the caller named it.
-    pub file: String,
+    pub file: Box<str>,
     /// Where in the file, if the problem has a place.
     #[serde(flatten)]
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// JSON pointer of the key or item.
-    pub pointer: Option<String>,
+    pub pointer: Option<Box<str>>,
     /// One line that says what is wrong.
-    pub message: String,
+    pub message: Box<str>,
     /// The value seen, as it is written in the file; secrets masked.
-    pub seen: Option<String>,
+    pub seen: Option<Box<str>>,
     /// What was wanted.
-    pub wanted: Option<String>,
+    pub wanted: Option<Box<str>>,
     /// What to do.
-    pub help: Option<String>,
-    /// The file's text with secrets masked, for the caret; same byte positions as the file.
-    #[serde(skip)]
-    pub(super) excerpt: Option<Arc<str>>,
+    pub help: Option<Box<str>>,
 }
 
 impl Diagnostic {
@@ -167,14 +168,13 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             code,
-            file: file.to_owned(),
+            file: file.into(),
             place: None,
             pointer: None,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             seen: None,
             wanted: None,
             help: None,
-            excerpt: None,
         }
     }
 
@@ -182,7 +182,7 @@ impl Diagnostic {
     pub fn bug(file: &str, message: impl Into<String>) -> Self {
         let mut bug = Self::error(Code::Bug, file, message);
         bug.severity = Severity::Bug;
-        bug.help = Some("this is a bug in launch, not in the file; please report it".to_owned());
+        bug.help = Some("this is a bug in launch, not in the file; please report it".into());
         bug
     }
 
@@ -199,32 +199,33 @@ impl Diagnostic {
 
     /// With a place in `text`, whose masked copy exists already.
     pub(super) fn at_shown(mut self, text: &str, span: Range<usize>, shown: Arc<str>) -> Self {
-        self.place = Some(Place::of(text, span));
-        self.excerpt = Some(shown);
+        let mut place = Place::of(text, span);
+        place.excerpt = Some(shown);
+        self.place = Some(Box::new(place));
         self
     }
 
     /// With the value that was seen.
     pub fn seen(mut self, seen: impl AsRef<str>) -> Self {
-        self.seen = Some(shown::one_line(seen.as_ref()));
+        self.seen = Some(shown::one_line(seen.as_ref()).into_boxed_str());
         self
     }
 
     /// With what was wanted.
     pub fn wanted(mut self, wanted: impl Into<String>) -> Self {
-        self.wanted = Some(wanted.into());
+        self.wanted = Some(wanted.into().into_boxed_str());
         self
     }
 
     /// With what to do.
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into_boxed_str());
         self
     }
 
     /// With the JSON pointer of the key or item.
     pub fn pointer(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = Some(pointer.into());
+        self.pointer = Some(pointer.into().into_boxed_str());
         self
     }
 
@@ -232,7 +233,7 @@ impl Diagnostic {
     pub fn location(&self) -> String {
         match &self.place {
             Some(place) => format!("{}:{}:{}", self.file, place.line, place.column),
-            None => self.file.clone(),
+            None => self.file.to_string(),
         }
     }
 
@@ -278,7 +279,7 @@ mod tests {
         let place = Place::of(text, text.find('b').unwrap()..text.len());
         assert_eq!((place.line, place.column), (2, 10));
         assert_eq!((place.end_line, place.end_column), (3, 2));
-        let outside = Place::of(text, 900..2);
+        let outside = Place::of(text, 900..901);
         assert_eq!(outside.span, text.len()..text.len());
     }
 

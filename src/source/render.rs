@@ -16,7 +16,7 @@ pub fn render(problem: &Diagnostic, color: bool) -> String {
         Severity::Bug => Level::ERROR.with_name("bug"),
     };
     let title = level
-        .primary_title(problem.message.as_str())
+        .primary_title(&*problem.message)
         .id(problem.code.as_str());
     let wanted = problem
         .wanted
@@ -28,29 +28,24 @@ pub fn render(problem: &Diagnostic, color: bool) -> String {
         .filter_map(Option::as_deref)
         .collect::<Vec<_>>()
         .join(", ");
-    let mut group = match (&problem.place, &problem.excerpt) {
-        (Some(place), Some(text)) => {
-            let mut annotation = AnnotationKind::Primary.span(place.span.clone());
-            if let Some(seen) = seen.as_deref() {
-                annotation = annotation.label(seen);
-            }
-            let group = title.element(
-                Snippet::source(text.as_ref())
-                    .path(problem.file.as_str())
-                    .annotation(annotation),
-            );
-            match wanted.as_deref() {
-                Some(wanted) => group.element(Level::NOTE.message(wanted)),
-                None => group,
-            }
+    let shown = problem
+        .place
+        .as_ref()
+        .and_then(|place| Some((place.span.clone(), place.excerpt.as_deref()?)));
+    let mut group = if let Some((span, text)) = shown {
+        let annotation = AnnotationKind::Primary.span(span).label(seen.as_deref());
+        let snippet = Snippet::source(text).path(&*problem.file);
+        let group = title.element(snippet.annotation(annotation));
+        match wanted.as_deref() {
+            Some(wanted) => group.element(Level::NOTE.message(wanted)),
+            None => group,
         }
-        _ => {
-            let group = Group::with_title(title).element(Origin::path(problem.file.as_str()));
-            if label.is_empty() {
-                group
-            } else {
-                group.element(Level::NOTE.message(label.as_str()))
-            }
+    } else {
+        let group = Group::with_title(title).element(Origin::path(&*problem.file));
+        if label.is_empty() {
+            group
+        } else {
+            group.element(Level::NOTE.message(label.as_str()))
         }
     };
     if let Some(help) = problem.help.as_deref() {
