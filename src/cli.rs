@@ -83,7 +83,6 @@ pub struct Shared {
 
 /// Every command.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "parsed once per process")]
 pub enum Command {
     /// Stop everything and prove it; needs a token and ids, nothing else.
     Kill(launch_kill::KillArgs),

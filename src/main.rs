@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let on_panic = match cli.command {
-        Command::Kill(_) | Command::Halt(_) => Exit::KillNotVerified,
-        _ => Exit::Bug,
+    let stops = matches!(cli.command, Command::Kill(_) | Command::Halt(_));
+    let on_panic = if stops {
+        Exit::KillNotVerified
+    } else {
+        Exit::Bug
     };
     match catch_unwind(AssertUnwindSafe(|| launch::cli::run(cli))) {
         Ok(code) => ExitCode::from(code),
