@@ -7,6 +7,7 @@
 use crate::args::{Format, KillArgs};
 use crate::pace::Pace;
 use crate::render;
+use crate::report::Report;
 use crate::run::{self, Progress};
 use crate::targets::{Surroundings, Unusable};
 use std::io::{IsTerminal, Write};
@@ -49,7 +50,7 @@ pub fn main_with(args: &KillArgs) -> u8 {
         catch_unwind(AssertUnwindSafe(|| work(args, start, &progress))).unwrap_or_else(|_| {
             drop(lines.send("launch kill broke: a bug. Something may still run (exit 7)".into()));
             Ending {
-                document: String::new(),
+                document: without_targets(args),
                 code: NOT_VERIFIED,
             }
         });
@@ -83,7 +84,7 @@ fn work(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
                 "launch kill cannot start: {error}. Nothing was asked (exit 7)"
             ));
             return Ending {
-                document: String::new(),
+                document: without_targets(args),
                 code: NOT_VERIFIED,
             };
         }
@@ -93,7 +94,7 @@ fn work(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
             biased;
             () = interrupted(progress) => {
                 progress.say("interrupted before the first request: nothing was asked to stop".into());
-                Ending { document: String::new(), code: INTERRUPTED }
+                Ending { document: without_targets(args), code: INTERRUPTED }
             }
             ending = ask(args, start, progress) => ending,
         }
@@ -132,10 +133,18 @@ async fn ask(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
     outcome.unwrap_or_else(|Unusable(why)| {
         progress.say(format!("launch kill: {why}"));
         Ending {
-            document: String::new(),
+            document: without_targets(args),
             code: USAGE,
         }
     })
+}
+
+/// The document of a run that has no report: for programs it keeps its form.
+fn without_targets(args: &KillArgs) -> String {
+    match args.format {
+        Format::Human => String::new(),
+        Format::Json => Report::new(Vec::new()).to_json(),
+    }
 }
 
 /// Ends at the first interrupt that comes before any request; later ones only get an answer.

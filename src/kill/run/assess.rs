@@ -328,15 +328,13 @@ pub(crate) fn evidence(state: &State, frame: &Frame, now: Instant) -> Evidence {
 /// Success needs answers that are newer than the platform's death; other verdicts wait until no
 /// path has anything left to try.
 pub(crate) fn is_settled(state: &State, frame: &Frame, is_success: bool, now: Instant) -> bool {
-    if state.chores > 0 {
+    let is_platform_there = state.platform_gone_at.is_none();
+    if state.chores_here > 0 || (state.chores_platform > 0 && is_platform_there) {
         return false;
     }
     if frame.goal == Goal::ReduceOnly {
-        return is_success
-            || state
-                .traders
-                .values()
-                .all(|trader| is_trader_mute(trader, frame));
+        // Only a refused token is final: anything else may still be answered.
+        return is_success || state.traders.values().all(|trader| trader.is_token_refused);
     }
     let dead = dead_at(state);
     let is_hopeless = !frame.has_platform

@@ -120,6 +120,8 @@ pub(crate) enum Outcome {
 /// One deployment under the kill.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Track {
+    /// The sweep that found it.
+    pub(crate) owner: String,
     pub(crate) status_seen: Option<String>,
     pub(crate) last: Option<Deployment>,
     pub(crate) final_status: Option<String>,
@@ -216,8 +218,10 @@ pub(crate) struct State {
     pub(crate) changed: Vec<Change>,
     pub(crate) may_restart: BTreeSet<String>,
     pub(crate) positions: Option<Value>,
-    /// Pieces of work beside the paths (freeze, auto-deploy, token scope) that are not done yet.
-    pub(crate) chores: usize,
+    /// Pieces of work beside the paths that are not done yet: on this machine (freeze) …
+    pub(crate) chores_here: usize,
+    /// … and on the platform (freeze, auto-deploy, token scope).
+    pub(crate) chores_platform: usize,
     /// Whether this run set the freeze, here and on the service.
     pub(crate) froze_locally: bool,
     pub(crate) froze_service: bool,
@@ -243,7 +247,8 @@ impl Board {
                 changed: Vec::new(),
                 may_restart: BTreeSet::new(),
                 positions: None,
-                chores: 0,
+                chores_here: 0,
+                chores_platform: 0,
                 froze_locally: false,
                 froze_service: false,
                 bugs: 0,
@@ -290,11 +295,18 @@ impl Board {
     }
 
     /// Starts a chore: a piece of work that the report waits for.
-    pub(crate) fn chore(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
-        self.write(|state| state.chores = state.chores.saturating_add(1));
-        let board = Arc::clone(self);
+    pub(crate) fn chore(
+        self: &Arc<Self>,
+        place: Place,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.write(|state| {
+            let count = place.count(state);
+            *count = count.saturating_add(1);
+        });
+        let guard = ChoreGuard(Arc::clone(self), place);
         self.spawn(async move {
-            let _done = ChoreGuard(board);
+            let _done = guard;
             work.await;
         });
     }
@@ -328,13 +340,31 @@ impl Board {
     }
 }
 
+/// Where a chore works: one on the platform is not waited for when the platform is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Here,
+    Platform,
+}
+
+impl Place {
+    fn count(self, state: &mut State) -> &mut usize {
+        match self {
+            Self::Here => &mut state.chores_here,
+            Self::Platform => &mut state.chores_platform,
+        }
+    }
+}
+
 /// Counts a chore as done however it ends.
-struct ChoreGuard(Arc<Board>);
+struct ChoreGuard(Arc<Board>, Place);
 
 impl Drop for ChoreGuard {
     fn drop(&mut self) {
-        self.0
-            .write(|state| state.chores = state.chores.saturating_sub(1));
+        self.0.write(|state| {
+            let count = self.1.count(state);
+            *count = count.saturating_sub(1);
+        });
     }
 }
 

@@ -61,8 +61,11 @@ impl LocalPath {
         while !self.deadline.is_over() {
             let is_gone = self.board.read(|state| state.platform_gone_at.is_some());
             if !is_gone && self.is_platform_gone().await {
+                let at = self.board.ms();
                 self.board.write(|state| {
                     state.platform_gone_at = Some(Instant::now());
+                    state.platform_path.acknowledged(at);
+                    state.platform_path.confirmed(at);
                     state.platform_path.detail = "the loopback platform itself has ended".into();
                 });
             }

@@ -2,8 +2,8 @@
 
 use super::assess::{self, Frame};
 use super::board::{Board, PathRecord, State, ms};
-use super::pursuit::Job;
-use crate::report::{DeploymentReport, PathReport, PathStatus, TargetReport};
+use super::pursuit::{Job, reenable};
+use crate::report::{Change, DeploymentReport, PathReport, PathStatus, TargetReport};
 use crate::verdict::{Goal, Verdict};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -43,8 +43,8 @@ pub(crate) fn report(job: &Job, board: &Board, frame: &Frame, end: End) -> Targe
         witnesses: assess::witnesses(state, frame, now),
         open_orders: assess::open_orders(state),
         positions: state.positions.clone(),
-        changed: state.changed.clone(),
-        may_restart: may_restart(state),
+        changed: changed(state, job),
+        may_restart: may_restart(state, job),
         runbook: runbook(job, end.verdict),
     })
 }
@@ -100,8 +100,38 @@ fn deployments(state: &State) -> Vec<DeploymentReport> {
         .collect()
 }
 
+/// What was done, with the way back.
+fn changed(state: &State, job: &Job) -> Vec<Change> {
+    let env = &job.target.env;
+    let mut all = Vec::new();
+    if state
+        .traders
+        .values()
+        .any(|trader| !trader.halted.is_empty())
+    {
+        let what = match job.goal {
+            Goal::Stop => "the trader is halted; its ledger keeps the halt over restarts",
+            Goal::ReduceOnly => "the trader's entries are off; its ledger keeps that over restarts",
+        };
+        all.push(Change {
+            what: what.to_owned(),
+            put_back: reenable(job),
+        });
+    }
+    for (id, track) in &state.tracks {
+        if let (Some(action), Some(_)) = (track.last_action, track.acknowledged_ms) {
+            all.push(Change {
+                what: format!("deployment {id}: {} accepted", action.as_str()),
+                put_back: format!("launch deploy --env {env} (after reenable)"),
+            });
+        }
+    }
+    all.extend(state.changed.iter().cloned());
+    all
+}
+
 /// What could start it again, from what was seen.
-fn may_restart(state: &State) -> Vec<String> {
+fn may_restart(state: &State, job: &Job) -> Vec<String> {
     let mut all: Vec<String> = state.may_restart.iter().cloned().collect();
     for (id, track) in &state.tracks {
         if track.final_status.as_deref() == Some("SUCCESS (stopped)") {
@@ -126,6 +156,11 @@ fn may_restart(state: &State) -> Vec<String> {
         if setting("restartPolicyType") == Some("ALWAYS") {
             all.push(format!("the restart policy ALWAYS of {id}"));
         }
+    }
+    if !job.target.is_local && !state.tracks.is_empty() {
+        all.push(
+            "a variable written without skipDeploys, or Railway moving the service".to_owned(),
+        );
     }
     all
 }

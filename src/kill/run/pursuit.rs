@@ -3,7 +3,7 @@
 //! Decides nothing by itself: `assess` turns the board into evidence, `verdict` judges it.
 
 use super::assess::{self, Frame};
-use super::board::{Asked, Board, WatchdogRecord};
+use super::board::{Asked, Board, Place, WatchdogRecord};
 use super::chores;
 use super::local_path::LocalPath;
 use super::sweep::{Scope, Sweep};
@@ -207,16 +207,17 @@ fn start_chores(
                 ids: ids.clone(),
                 deadline,
             };
-            board.chore(check.run(limit));
+            board.chore(Place::Platform, check.run(limit));
         }
         if job.goal == Goal::Stop && job.only.is_none() {
-            board.chore(chores::auto_deploy_off(
+            let work = chores::auto_deploy_off(
                 Arc::clone(board),
                 client.clone(),
                 ids.clone(),
                 job.target.dashboard_url.clone(),
                 limit,
-            ));
+            );
+            board.chore(Place::Platform, work);
         }
     }
     let Some((freeze, dir)) = &job.freeze else {
@@ -224,23 +225,21 @@ fn start_chores(
     };
     if let (Some(dir), Some(env)) = (dir, &job.target.name) {
         let (dir, env) = (dir.clone(), env.clone());
-        board.chore(chores::freeze_here(
-            Arc::clone(board),
-            dir,
-            env,
-            freeze.clone(),
-            reenable(job),
-        ));
+        let work = chores::freeze_here(Arc::clone(board), dir, env, freeze.clone(), reenable(job));
+        board.chore(Place::Here, work);
     }
     match platform {
-        Some((client, ids)) => board.chore(chores::freeze_service(
-            Arc::clone(board),
-            client.clone(),
-            ids.clone(),
-            freeze.clone(),
-            reenable(job),
-            limit,
-        )),
+        Some((client, ids)) => board.chore(
+            Place::Platform,
+            chores::freeze_service(
+                Arc::clone(board),
+                client.clone(),
+                ids.clone(),
+                freeze.clone(),
+                reenable(job),
+                limit,
+            ),
+        ),
         None => board.write(|state| {
             let what = "another operator's deploy: the freeze is on this machine only";
             state.may_restart.insert(what.to_owned());

@@ -76,7 +76,13 @@ impl Sweep {
         });
         if let Some(id) = self.first.clone() {
             self.board.write(|state| {
-                state.tracks.entry(id.clone()).or_default();
+                // Assumed live until a read says otherwise: it escalates even where reads fail.
+                let track = Track {
+                    owner: self.key(),
+                    is_live: true,
+                    ..Track::default()
+                };
+                state.tracks.insert(id.clone(), track);
             });
             self.send(&id, Action::Stop);
         }
@@ -102,7 +108,7 @@ impl Sweep {
     async fn look_until_the_end(self) {
         let mut clear = Clear::default();
         let mut failures = 0_u32;
-        while !self.deadline.is_over() {
+        while !self.deadline.is_over() && !self.is_platform_gone() {
             let pause = match self.look().await {
                 Ok(list) => {
                     failures = 0;
@@ -120,6 +126,10 @@ impl Sweep {
             };
             self.deadline.sleep(pause).await;
         }
+    }
+
+    fn is_platform_gone(&self) -> bool {
+        self.board.read(|state| state.platform_gone_at.is_some())
     }
 
     /// One listing.
@@ -200,6 +210,9 @@ impl Sweep {
                 return; // long dead, none of our business
             }
             let track = state.tracks.entry(deployment.id.clone()).or_default();
+            if !is_known {
+                track.owner = self.key();
+            }
             if is_live && track.confirmed_ms.is_some() {
                 track.times_back = track.times_back.saturating_add(1);
                 track.sent.clear();
@@ -245,13 +258,9 @@ impl Sweep {
         }
     }
 
-    /// A target may have two sweeps; each acts on what its own service lists.
+    /// A target may have two sweeps; each acts on what it found itself.
     fn is_mine(&self, track: &Track) -> bool {
-        let environment = track
-            .last
-            .as_ref()
-            .and_then(|last| last.environment_id.as_deref());
-        environment.is_none_or(|id| id == self.ids.environment_id)
+        track.owner == self.key()
     }
 
     /// Sends one request, beside everything else.

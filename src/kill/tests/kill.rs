@@ -166,7 +166,22 @@ fn the_environment_is_frozen_and_deployment_on_push_is_off() {
     let here = freeze::read_local(&fake.dir(), &staging());
     assert!(here.is_frozen() && freeze::FreezeState::from_variable(Some(on_service)) == here);
     assert!(on_service.contains("bad fills"));
-    assert_eq!(report.changed.len(), 3, "{report:#?}");
+    let told: Vec<&str> = report
+        .changed
+        .iter()
+        .map(|change| change.what.as_str())
+        .collect();
+    for what in [
+        "deployment d1",
+        "frozen on this machine",
+        "frozen on the service",
+        "on push is off",
+    ] {
+        assert!(
+            told.iter().any(|told| told.contains(what)),
+            "{what}: {told:?}"
+        );
+    }
     assert!(
         report
             .changed
@@ -859,6 +874,53 @@ fn a_scoped_stop_touches_one_deployment() {
         world.auto_deploy && world.variables.is_empty(),
         "no freeze, nothing else is changed"
     );
+}
+
+/// A watchdog that answers `/revoke`, as the kill's only witness on Railway.
+fn with_watchdog(frozen: bool, expires_in_ms: i64) -> (Fake, fake::http::Server) {
+    let watchdog = fake::http::Server::start(move |request| {
+        assert_eq!(request.path, "/revoke");
+        let answer =
+            serde_json::json!({"frozen": frozen, "last_grant_expires_in_ms": expires_in_ms});
+        fake::http::Reply::Json(200, answer.to_string())
+    });
+    let url = watchdog.url("/");
+    let fake = Fake::railway().with_file(|file| {
+        file.trader_url = None;
+        file.watchdog_url = Some(url);
+    });
+    (fake, watchdog)
+}
+
+#[test]
+fn a_watchdog_whose_last_lease_has_expired_is_a_witness() {
+    let (fake, watchdog) = with_watchdog(true, 300);
+    let report = kill_railway(&fake, &[]);
+    ended(&report, Verdict::Verified);
+    assert!(
+        report.elapsed_ms >= 300,
+        "not before the lease has expired: {}",
+        report.elapsed_ms
+    );
+    drop(watchdog);
+}
+
+#[test]
+fn a_watchdog_that_does_not_say_it_is_frozen_proves_nothing() {
+    let (fake, watchdog) = with_watchdog(false, 0);
+    ended(&kill_railway(&fake, &[]), Verdict::PlatformOnly);
+    drop(watchdog);
+}
+
+#[test]
+fn an_accepted_stop_escalates_even_where_nothing_can_be_read() {
+    let fake = Fake::local().with(|world| {
+        world.wire = Wire::ReadsHang;
+        world.stop = Effect::AcknowledgedOnly;
+    });
+    let report = kill(&fake, &["--env", "staging", "--deadline", "700ms"]);
+    ended(&report, Verdict::Unverified);
+    assert!(fake.count("DeploymentRemove") > 0 && !fake.trader_lives());
 }
 
 #[test]

@@ -1,0 +1,278 @@
+//! One target: each value from its flag, else its kill file, else, unless local, a variable.
+
+use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
+use crate::args::KillArgs;
+use crate::client::Auth;
+use crate::endpoint::Endpoint;
+use crate::kill_file::{KillFile, LocalProcesses};
+use crate::process::{Life, ProcessId};
+use crate::secret::Secret;
+use crate::state_dir::{EnvName, TokenFile, read_text};
+use std::collections::BTreeSet;
+
+/// How a target is called that is named by flags alone.
+const FLAGS: &str = "flags";
+/// Ids and tokens of Railway's own that a local target ignores.
+const RAILWAY_VARIABLES: &[&str] = &[
+    "RAILWAY_TOKEN",
+    "RAILWAY_API_TOKEN",
+    "RAILWAY_PROJECT_ID",
+    "RAILWAY_ENVIRONMENT_ID",
+    "RAILWAY_SERVICE_ID",
+    "LAUNCH_RAILWAY_URL",
+    "LAUNCH_TRADER_URL",
+];
+
+/// Whether the flags name ids.
+pub(super) fn has_id_flags(args: &KillArgs) -> bool {
+    args.project_id.is_some() || args.environment_id.is_some() || args.service_id.is_some()
+}
+
+/// One target from its kill file, the flags and, unless it is local, the environment variables.
+pub(super) fn build(
+    env: Option<&EnvName>,
+    file: &KillFile,
+    has_file: bool,
+    args: &KillArgs,
+    around: &Surroundings,
+    found: &mut Resolved,
+) -> Result<Target, Unusable> {
+    let is_local = file.is_local();
+    let label = env.map_or_else(
+        || {
+            if has_id_flags(args) {
+                FLAGS.to_owned()
+            } else {
+                AMBIENT.to_owned()
+            }
+        },
+        ToString::to_string,
+    );
+    let ambient = |name: &str| {
+        if is_local {
+            None
+        } else {
+            around.variable(name).map(str::to_owned)
+        }
+    };
+    let id = |flag: &Option<String>, own: &Option<String>, variable: &str| {
+        flag.clone()
+            .or_else(|| own.clone())
+            .or_else(|| ambient(variable))
+    };
+    let project_id = id(&args.project_id, &file.project_id, "RAILWAY_PROJECT_ID");
+    let environment_id = id(
+        &args.environment_id,
+        &file.environment_id,
+        "RAILWAY_ENVIRONMENT_ID",
+    );
+    let service_id = id(&args.service_id, &file.service_id, "RAILWAY_SERVICE_ID");
+    // What the file says of one deployment is not true of another service.
+    let is_files_own = (file.service_id.is_none() || service_id == file.service_id)
+        && (file.environment_id.is_none() || environment_id == file.environment_id);
+    let of_file = |value: &Option<String>| value.clone().filter(|_| is_files_own);
+    if is_local {
+        found.notes.extend(ignored_by_local(&label, around));
+    }
+    let mut target = Target {
+        name: env.cloned(),
+        is_local,
+        endpoint: endpoint(&label, file, has_file, args, around, found)?,
+        auths: auths(env, file, around),
+        project_id,
+        environment_id,
+        service_id,
+        deployment_id: of_file(&file.deployment_id),
+        instance_nonce: of_file(&file.instance_nonce),
+        may_be_live: file.may_be_live() || !is_files_own,
+        trader_url: trader_url(
+            &label,
+            of_file(&file.trader_url),
+            ambient("LAUNCH_TRADER_URL"),
+            args,
+            found,
+        )?,
+        watchdog_url: address(&label, "watchdog_url", of_file(&file.watchdog_url), found),
+        dashboard_url: of_file(&file.dashboard_url),
+        halt_tokens: halt_tokens(env, is_local, around),
+        platform_process: file.local.as_ref().and_then(LocalProcesses::platform),
+        trader_process: file
+            .local
+            .as_ref()
+            .and_then(LocalProcesses::trader)
+            .filter(|_| is_files_own),
+        foreign_deployments: BTreeSet::new(),
+        doubts: Vec::new(),
+        env: label,
+    };
+    if is_local && args.endpoint.is_none() {
+        follow_moved_platform(&mut target, around, found);
+    }
+    Ok(target)
+}
+
+fn ignored_by_local(label: &str, around: &Surroundings) -> Option<String> {
+    let set: Vec<&str> = RAILWAY_VARIABLES
+        .iter()
+        .copied()
+        .filter(|name| around.variable(name).is_some())
+        .collect();
+    (!set.is_empty()).then(|| {
+        format!(
+            "{label} runs on this machine: {} ignored for it",
+            set.join(", ")
+        )
+    })
+}
+
+/// Flag, kill file, `LAUNCH_RAILWAY_URL`, Railway's own. A loopback address for a target on
+/// Railway is taken by flag only.
+fn endpoint(
+    label: &str,
+    file: &KillFile,
+    has_file: bool,
+    args: &KillArgs,
+    around: &Surroundings,
+    found: &mut Resolved,
+) -> Result<Option<Endpoint>, Unusable> {
+    if let Some(flag) = &args.endpoint {
+        return Endpoint::parse(flag)
+            .map(Some)
+            .map_err(|error| Unusable(format!("--endpoint: {error}")));
+    }
+    let from_file = address(label, "endpoint", file.endpoint.clone(), found);
+    if file.is_local() {
+        return Ok(from_file);
+    }
+    let variable = around.variable("LAUNCH_RAILWAY_URL").map(str::to_owned);
+    let from_variable = address(label, "LAUNCH_RAILWAY_URL", variable, found);
+    for candidate in [from_file, from_variable].into_iter().flatten() {
+        if candidate.is_loopback() && has_file {
+            found.notes.push(format!(
+                "{label} runs on Railway: {candidate} is ignored (take it with --endpoint)"
+            ));
+        } else {
+            return Ok(Some(candidate));
+        }
+    }
+    Ok(Endpoint::railway().ok())
+}
+
+fn trader_url(
+    label: &str,
+    own: Option<String>,
+    ambient: Option<String>,
+    args: &KillArgs,
+    found: &mut Resolved,
+) -> Result<Option<Endpoint>, Unusable> {
+    if let Some(flag) = &args.trader_url {
+        return Endpoint::parse(flag)
+            .map(Some)
+            .map_err(|error| Unusable(format!("--trader-url: {error}")));
+    }
+    let own = address(label, "trader_url", own, found);
+    Ok(own.or_else(|| address(label, "LAUNCH_TRADER_URL", ambient, found)))
+}
+
+/// An address from a file or variable: an unusable one is named and left out.
+fn address(
+    label: &str,
+    what: &str,
+    text: Option<String>,
+    found: &mut Resolved,
+) -> Option<Endpoint> {
+    let parsed = Endpoint::parse(&text?);
+    if let Err(error) = &parsed {
+        found
+            .notes
+            .push(format!("{label}: {what} ignored: {error}"));
+    }
+    parsed.ok()
+}
+
+/// Platform tokens in reading order, without repeats. A local target has only its own.
+fn auths(env: Option<&EnvName>, file: &KillFile, around: &Surroundings) -> Vec<Auth> {
+    let from_file = around.token(TokenFile::Platform, env).map(Auth::Project);
+    if file.is_local() {
+        return from_file.into_iter().collect();
+    }
+    let variable = |name: &str| around.variable(name).and_then(Secret::new);
+    let own_name = env.map(|env| {
+        format!(
+            "RAILWAY_TOKEN_{}",
+            env.as_str().to_uppercase().replace('-', "_")
+        )
+    });
+    let candidates = [
+        variable("RAILWAY_TOKEN").map(Auth::Project),
+        own_name.as_deref().and_then(variable).map(Auth::Project),
+        file.token_env
+            .as_deref()
+            .and_then(variable)
+            .map(Auth::Project),
+        from_file,
+        variable("RAILWAY_API_TOKEN").map(Auth::Bearer),
+    ];
+    let mut auths: Vec<Auth> = Vec::new();
+    for auth in candidates.into_iter().flatten() {
+        if !auths.contains(&auth) {
+            auths.push(auth);
+        }
+    }
+    auths
+}
+
+/// Environment, then file; for a local target the file first: the variable is likely another's.
+fn halt_tokens(env: Option<&EnvName>, is_local: bool, around: &Surroundings) -> Vec<Secret> {
+    let variable = around.variable("LAUNCH_HALT_TOKEN").and_then(Secret::new);
+    let file = around.token(TokenFile::Halt, env);
+    let mut tokens: Vec<Secret> = if is_local {
+        [file, variable]
+    } else {
+        [variable, file]
+    }
+    .into_iter()
+    .flatten()
+    .collect();
+    tokens.dedup();
+    tokens
+}
+
+/// The platform of this machine may have been started again since the deploy, at another port: its
+/// own note (`local/platform/platform.json`) tells, and counts only while that process lives.
+fn follow_moved_platform(target: &mut Target, around: &Surroundings, found: &mut Resolved) {
+    let Some(dir) = &around.state_dir else { return };
+    let note = dir.root().join("local/platform/platform.json");
+    let Ok(Some(text)) = read_text(&note) else {
+        return;
+    };
+    let Ok(note) = serde_json::from_str::<serde_json::Value>(&text) else {
+        return;
+    };
+    let process = || {
+        Some(ProcessId {
+            boot_id: note.get("boot_id")?.as_str()?.to_owned(),
+            pid: note
+                .get("pid")?
+                .as_u64()
+                .and_then(|pid| u32::try_from(pid).ok())?,
+            start: note.get("pid_start")?.as_u64()?,
+        })
+    };
+    let endpoint = note
+        .get("endpoint")
+        .and_then(|text| Endpoint::parse(text.as_str()?).ok());
+    let (Some(process), Some(endpoint)) = (process(), endpoint) else {
+        return;
+    };
+    let is_moved = target.endpoint.as_ref() != Some(&endpoint)
+        || target.platform_process.as_ref() != Some(&process);
+    if is_moved && endpoint.is_loopback() && process.life() == Life::Alive {
+        found.notes.push(format!(
+            "{}: the platform of this machine runs at {endpoint} now",
+            target.env
+        ));
+        target.endpoint = Some(endpoint);
+        target.platform_process = Some(process);
+    }
+}

@@ -1,0 +1,280 @@
+//! Which environments: `--env`, flags, every known one, or the environment variables.
+//!
+//! Ids of the environment variables that are not a target's own make a second target and a doubt.
+
+use super::build::{build, has_id_flags};
+use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
+use crate::args::KillArgs;
+use crate::kill_file::KillFile;
+use crate::state_dir::{EnvName, StateError};
+use std::collections::BTreeMap;
+
+/// The kill files of the state directory.
+type Known = Vec<(EnvName, Result<Option<KillFile>, StateError>)>;
+
+/// Finds the targets of `args`.
+///
+/// # Errors
+/// Nothing names a target, or a flag is unusable.
+pub fn resolve(args: &KillArgs, around: &Surroundings) -> Result<Resolved, Unusable> {
+    let known = known_targets(around)?;
+    let mut found = Resolved::default();
+    if let Some(name) = &args.env {
+        let env = EnvName::parse(name).map_err(|error| Unusable(error.to_string()))?;
+        one_env(&env, args, around, &known, &mut found)?;
+    } else if has_id_flags(args) {
+        by_flags(args, around, &known, &mut found)?;
+    } else {
+        every_env(args, around, &known, &mut found)?;
+    }
+    set_foreign_deployments(&mut found, &known);
+    Ok(found)
+}
+
+fn known_targets(around: &Surroundings) -> Result<Known, Unusable> {
+    let Some(dir) = &around.state_dir else {
+        return Ok(Vec::new());
+    };
+    // A directory that cannot be listed hides targets; with ids from elsewhere the kill goes on.
+    let envs = match dir.known_envs() {
+        Ok(envs) => envs,
+        Err(error) if around.variable("RAILWAY_SERVICE_ID").is_none() => {
+            return Err(Unusable(error.to_string()));
+        }
+        Err(_) => Vec::new(),
+    };
+    Ok(envs
+        .into_iter()
+        .map(|env| (env.clone(), KillFile::read(dir, &env)))
+        .collect())
+}
+
+/// `--env E`.
+fn one_env(
+    env: &EnvName,
+    args: &KillArgs,
+    around: &Surroundings,
+    known: &Known,
+    found: &mut Resolved,
+) -> Result<(), Unusable> {
+    let file = match known.iter().find(|(name, _)| name == env) {
+        Some((_, Ok(file))) => file.clone(),
+        Some((_, Err(error))) => {
+            found.notes.push(format!(
+                "{error}; going on with flags and environment variables"
+            ));
+            None
+        }
+        None => None,
+    };
+    let has_file = file.is_some();
+    let file = file.unwrap_or_default();
+    let target = build(Some(env), &file, has_file, args, around, found)?;
+    if !target.can_be_asked() {
+        let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+        let known = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        return Err(Unusable(format!(
+            "cannot stop `{env}`: {}. Known here: {known}. Set RAILWAY_TOKEN (a project token) and \
+             RAILWAY_SERVICE_ID, or pass --service-id, or --state-dir where its kill file lies",
+            missing(&target, has_file),
+        )));
+    }
+    push_with_ambient(target, around, found, &[]);
+    Ok(())
+}
+
+/// Ids by flag and no `--env`: the environment whose kill file has the same ids, else flags alone.
+fn by_flags(
+    args: &KillArgs,
+    around: &Surroundings,
+    known: &Known,
+    found: &mut Resolved,
+) -> Result<(), Unusable> {
+    let fits = |file: &KillFile| {
+        let same = |flag: &Option<String>, id: &Option<String>| flag.is_none() || flag == id;
+        same(&args.project_id, &file.project_id)
+            && same(&args.environment_id, &file.environment_id)
+            && same(&args.service_id, &file.service_id)
+    };
+    let matching: Vec<(&EnvName, &KillFile)> = known
+        .iter()
+        .filter_map(|(env, file)| Some((env, file.as_ref().ok()?.as_ref()?)))
+        .filter(|(_, file)| fits(file))
+        .collect();
+    let target = if let [(env, file)] = matching.as_slice() {
+        build(Some(env), file, true, args, around, found)?
+    } else {
+        build(None, &KillFile::default(), false, args, around, found)?
+    };
+    if !target.can_be_asked() {
+        return Err(Unusable(format!(
+            "cannot stop by these ids: {}",
+            missing(&target, false)
+        )));
+    }
+    push_with_ambient(target, around, found, &[]);
+    Ok(())
+}
+
+/// Nothing named, or `--all`: every environment that the state directory knows; without any, the
+/// ids of the environment variables.
+fn every_env(
+    args: &KillArgs,
+    around: &Surroundings,
+    known: &Known,
+    found: &mut Resolved,
+) -> Result<(), Unusable> {
+    if known.len() > 1 && (args.trader_url.is_some() || args.endpoint.is_some()) {
+        return Err(Unusable(
+            "--endpoint and --trader-url fit one target: add --env NAME".into(),
+        ));
+    }
+    let mut built = Vec::new();
+    for (env, file) in known {
+        match file {
+            Ok(file) => {
+                let file = file.clone().unwrap_or_default();
+                built.push(build(Some(env), &file, true, args, around, found)?);
+            }
+            Err(error) => found.unreadable.push((env.to_string(), error.to_string())),
+        }
+    }
+    if known.is_empty() {
+        let target = build(None, &KillFile::default(), false, args, around, found)?;
+        if !target.can_be_asked() {
+            return Err(Unusable(format!(
+                "nothing to stop is known: {} Pass --env NAME with its kill file in the state \
+                 directory, or set RAILWAY_TOKEN and RAILWAY_SERVICE_ID",
+                around.state_dir.as_ref().map_or_else(
+                    || "there is no state directory (no HOME).".to_owned(),
+                    |dir| format!("no kill file in {}.", dir.root().display())
+                ),
+            )));
+        }
+        found.targets.push(target);
+        return Ok(());
+    }
+    let is_known = built
+        .iter()
+        .any(|target| !target.is_local && ambient_conflicts(target, around).is_empty());
+    let (local, railway): (Vec<Target>, Vec<Target>) =
+        built.into_iter().partition(|target| target.is_local);
+    found.targets.extend(local);
+    if is_known || railway.is_empty() {
+        found.targets.extend(railway);
+        return Ok(());
+    }
+    // The variables name something that no kill file knows: it is stopped too, once.
+    let mut railway = railway.into_iter();
+    if let Some(first) = railway.next() {
+        let rest: Vec<Target> = railway.collect();
+        push_with_ambient(first, around, found, &rest);
+        found.targets.extend(rest);
+    }
+    Ok(())
+}
+
+/// Adds a target and, where the environment variables name another one, that one too.
+fn push_with_ambient(
+    mut target: Target,
+    around: &Surroundings,
+    found: &mut Resolved,
+    others: &[Target],
+) {
+    let conflicts = if target.is_local {
+        Vec::new()
+    } else {
+        ambient_conflicts(&target, around)
+    };
+    if conflicts.is_empty() {
+        found.targets.push(target);
+        return;
+    }
+    let id = |name: &str, own: &Option<String>| {
+        around
+            .variable(name)
+            .map(str::to_owned)
+            .or_else(|| own.clone())
+    };
+    let ambient = Target {
+        env: AMBIENT.to_owned(),
+        name: None,
+        project_id: id("RAILWAY_PROJECT_ID", &target.project_id),
+        environment_id: id("RAILWAY_ENVIRONMENT_ID", &target.environment_id),
+        service_id: id("RAILWAY_SERVICE_ID", &target.service_id),
+        deployment_id: None,
+        instance_nonce: None,
+        may_be_live: true,
+        trader_url: None,
+        watchdog_url: None,
+        dashboard_url: None,
+        doubts: conflicts.clone(),
+        ..target.clone()
+    };
+    found.notes.extend(
+        conflicts
+            .iter()
+            .map(|conflict| format!("{conflict}; both are stopped")),
+    );
+    let is_known = others.iter().any(|other| {
+        other.service_id == ambient.service_id && other.environment_id == ambient.environment_id
+    });
+    target.doubts.extend(conflicts);
+    found.targets.push(target);
+    if !is_known {
+        found.targets.push(ambient);
+    }
+}
+
+/// Ids of the environment variables that are not this target's.
+fn ambient_conflicts(target: &Target, around: &Surroundings) -> Vec<String> {
+    let own = [
+        ("RAILWAY_PROJECT_ID", &target.project_id),
+        ("RAILWAY_ENVIRONMENT_ID", &target.environment_id),
+        ("RAILWAY_SERVICE_ID", &target.service_id),
+    ];
+    own.into_iter()
+        .filter_map(|(name, own)| {
+            let ambient = around.variable(name)?;
+            let own = own.as_ref().filter(|own| *own != ambient)?;
+            Some(format!("{name} is {ambient}, but {} is {own}", target.env))
+        })
+        .collect()
+}
+
+/// What of the kill's needs is not there.
+fn missing(target: &Target, has_file: bool) -> String {
+    let mut missing = Vec::new();
+    if !has_file {
+        missing.push("it has no kill file here");
+    }
+    if target.auths.is_empty() {
+        missing.push("no platform token");
+    }
+    if target.service_id.is_none() {
+        missing.push("no service id");
+    }
+    missing.join(", ")
+}
+
+fn set_foreign_deployments(found: &mut Resolved, known: &Known) {
+    let all: BTreeMap<&EnvName, &String> = known
+        .iter()
+        .filter_map(|(env, file)| {
+            Some((env, file.as_ref().ok()?.as_ref()?.deployment_id.as_ref()?))
+        })
+        .collect();
+    for target in &mut found.targets {
+        target.foreign_deployments = all
+            .iter()
+            .filter(|(env, id)| {
+                target.name.as_ref() != Some(**env) && target.deployment_id.as_ref() != Some(**id)
+            })
+            .map(|(_, id)| (*id).clone())
+            .collect();
+    }
+}
