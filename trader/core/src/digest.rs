@@ -9,10 +9,15 @@ use sha2::{Digest as _, Sha256};
 
 /// `sha256:` + 64 hex digits of `bytes`.
 pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// A finished sha256 as text.
+pub(crate) fn hex(digest: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(71);
     text.push_str("sha256:");
-    for byte in Sha256::digest(bytes) {
+    for byte in digest {
         // Writing into a String cannot fail.
         let _infallible = write!(text, "{byte:02x}");
     }

@@ -4,7 +4,7 @@
 
 use crate::units::Usd;
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Who refused.
@@ -32,9 +32,10 @@ impl fmt::Display for Refuser {
 }
 
 /// A number in a refusal, with its unit.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Figure {
     /// There is no number, or it is not known.
+    #[default]
     None,
     /// A count.
     Count(u64),
@@ -48,16 +49,16 @@ pub enum Figure {
     Real(f64),
 }
 
-impl Figure {
-    /// As it stands in the journal: money as decimal text, counts and statistics as numbers.
-    pub fn to_json(self) -> Value {
+/// Money as decimal text, counts and statistics as numbers.
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::None => Value::Null,
-            Self::Count(n) => n.into(),
-            Self::Ms(ms) => ms.into(),
-            Self::Usd(usd) => usd.to_string().into(),
-            Self::Decimal(d) => d.to_string().into(),
-            Self::Real(x) => serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number),
+            Self::None => serializer.serialize_none(),
+            Self::Count(n) => serializer.serialize_u64(*n),
+            Self::Ms(ms) => serializer.serialize_i64(*ms),
+            Self::Usd(usd) => serializer.collect_str(usd),
+            Self::Decimal(d) => serializer.collect_str(d),
+            Self::Real(x) => serializer.serialize_f64(*x),
         }
     }
 }

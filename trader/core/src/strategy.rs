@@ -287,13 +287,14 @@ impl StrategyInstance {
     /// # Errors
     /// What the first unready component still misses.
     pub fn warm_up(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
-        self.probability.warm_up(facts)?;
-        self.signal.warm_up(facts)?;
-        self.entry.warm_up(facts)?;
-        self.sizing.warm_up(facts)?;
+        // Exits first: a position of an earlier run must be left even while the model warms up.
         for exit in &mut self.exits {
             exit.warm_up(facts)?;
         }
+        self.sizing.warm_up(facts)?;
+        self.entry.warm_up(facts)?;
+        self.signal.warm_up(facts)?;
+        self.probability.warm_up(facts)?;
         self.is_ready = true;
         Ok(())
     }

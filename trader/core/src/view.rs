@@ -56,6 +56,18 @@ impl Book {
             at,
         }
     }
+
+    /// Shows another tick of the same token; one that is older than what is shown is ignored.
+    pub fn show(&mut self, tick: &BookTick, at: EpochMs) {
+        if at < self.at {
+            return;
+        }
+        self.bid = tick.bid;
+        self.ask = tick.ask;
+        self.bid_size = tick.bid_size;
+        self.ask_size = tick.ask_size;
+        self.at = at;
+    }
 }
 
 /// Volatility with the asset whose oracle returns it was measured on.

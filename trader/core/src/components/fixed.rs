@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(super) const OPTIONS: &[OptionSpec] = &[];
 
 /// Least shares of an order (venue field `orderMinSize`, read 2026-11).
-const MIN_SHARES: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
+pub(crate) const MIN_SHARES: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
 /// Least value of an order that takes, USD (measured by others, not documented).
 const MIN_TAKER_USD: Decimal = Decimal::ONE;
 /// Digits of a share that the venue trades.

@@ -10,6 +10,7 @@ pub mod registry;
 mod band;
 mod edge;
 mod fixed;
+pub(crate) use fixed::MIN_SHARES;
 mod stop_loss;
 mod take_profit;
 mod window_close;

@@ -3,18 +3,30 @@
 //! Holds no clock and does no I/O: time is in the event; what must be stored, sent and told leaves
 //! through [`Commands`], in the order in which the caller must carry it out.
 
-use crate::event::Event;
-use crate::ledger::{LedgerState, Record};
-use crate::manifest::{Manifest, Mode};
+mod decide;
+mod reports;
+mod status;
+mod tally;
+
+pub use tally::Tally;
+
+use crate::event::{Event, EventKind};
+use crate::gateway::Gateway;
+use crate::journal::Line;
+use crate::ledger::{LedgerState, RECORD_VERSION, Record, RecordBody};
+use crate::manifest::{MANIFEST_SCHEMA_VERSION, Manifest};
+use crate::market::Market;
+use crate::near_miss::near_miss;
 use crate::order::{Order, OrderId};
 use crate::refusal::Refusal;
-use crate::safeguards::Approved;
+use crate::safeguards::{Approved, CeilingError, check_ceilings};
+use crate::strategy::{CompositionError, StrategyInstance};
 use crate::strategy_file::StrategyFile;
-use crate::units::{EpochMs, StrategyId, Usd};
-use crate::window::WindowId;
-use crate::wire::{ComponentHealth, FeedHealth, Halted, LeaseHealth, PositionHealth};
-use serde_json::Value;
+use crate::units::{Asset, EpochMs, StrategyId, UnitError};
+use crate::view::Freshness;
+use crate::window::WindowLength;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 /// What one step asks for. Carry out in this order: persist `records` durably, then send `orders`
 /// (each after [`Engine::may_send`]), then `cancels`; `journal` may be written at any time.
@@ -43,22 +55,49 @@ impl Commands {
 /// A trader that cannot be built from its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
+    /// Another version of the manifest.
+    #[error("manifest schema_version {0}, this program knows {MANIFEST_SCHEMA_VERSION}")]
+    Version(u32),
     /// A strategy that no file defines.
-    #[error("strategy `{id}` is not defined (known: {known})")]
+    #[error("strategy `{id}` is not defined{} (known: {known})", crate::components::options::hint(near.as_deref()))]
     UnknownStrategy {
         /// The id in the manifest.
         id: StrategyId,
+        /// The nearest id that exists.
+        near: Option<String>,
         /// The ids that exist.
         known: String,
     },
+    /// A list that is empty or names something twice.
+    #[error("manifest `{key}` must name at least one, and each only once")]
+    List {
+        /// The key.
+        key: &'static str,
+    },
+    /// A window length that does not exist.
+    #[error("manifest `window.durations_mins`: {0}")]
+    Length(#[from] UnitError),
+    /// A value above a compiled-in ceiling.
+    #[error("manifest {0}")]
+    Ceiling(#[from] CeilingError),
+    /// A strategy file that is no strategy.
+    #[error(transparent)]
+    Composition(#[from] CompositionError),
 }
 
 /// The trader's decisions.
 #[derive(Debug)]
 pub struct Engine {
+    schema_version: u32,
+    flatten_secs: NonZeroU32,
+    flatten_until: Option<EpochMs>,
+    /// Strategy by strategy in the manifest's order of priority, asset by asset.
+    strategies: Vec<StrategyInstance>,
+    market: Market,
+    gateway: Gateway,
     ledger: LedgerState,
-    mode: Mode,
     now: EpochMs,
+    tally: Tally,
 }
 
 impl Engine {
@@ -68,19 +107,107 @@ impl Engine {
     /// See [`EngineError`]. There is no fallback for anything.
     pub fn new(
         manifest: &Manifest,
-        _strategies: &BTreeMap<StrategyId, StrategyFile>,
+        strategies: &BTreeMap<StrategyId, StrategyFile>,
         ledger: LedgerState,
     ) -> Result<Self, EngineError> {
-        Ok(Self {
+        let gateway = Gateway::new(manifest, &ledger);
+        Self::with_gateway(manifest, strategies, ledger, gateway)
+    }
+
+    /// A trader that lacks one safeguard: for tests that show what happens without it.
+    #[cfg(test)]
+    pub(crate) fn without(
+        manifest: &Manifest,
+        strategies: &BTreeMap<StrategyId, StrategyFile>,
+        code: &str,
+    ) -> Result<Self, EngineError> {
+        let ledger = LedgerState::default();
+        let gateway = Gateway::without(manifest, &ledger, code);
+        Self::with_gateway(manifest, strategies, ledger, gateway)
+    }
+
+    fn with_gateway(
+        manifest: &Manifest,
+        files: &BTreeMap<StrategyId, StrategyFile>,
+        ledger: LedgerState,
+        gateway: Gateway,
+    ) -> Result<Self, EngineError> {
+        if manifest.schema_version != MANIFEST_SCHEMA_VERSION {
+            return Err(EngineError::Version(manifest.schema_version));
+        }
+        distinct("strategies", &manifest.strategies)?;
+        distinct("assets", &manifest.assets)?;
+        distinct("window.durations_mins", &manifest.window.durations_mins)?;
+        check_ceilings(manifest)?;
+        let lengths = manifest
+            .window
+            .durations_mins
+            .iter()
+            .map(|mins| WindowLength::from_mins(*mins))
+            .collect::<Result<Vec<_>, _>>()?;
+        let freshness = Freshness {
+            max_oracle_age_ms: manifest.safeguards.max_oracle_age_ms.get().into(),
+            max_book_age_ms: manifest.safeguards.max_book_age_ms.get().into(),
+        };
+        let mut engine = Self {
+            schema_version: manifest.schema_version,
+            flatten_secs: manifest.exit.flatten_secs,
+            flatten_until: None,
+            strategies: compose(manifest, files)?,
+            market: Market::new(&manifest.assets, lengths, freshness),
+            gateway,
             ledger,
-            mode: manifest.mode,
             now: EpochMs(0),
-        })
+            tally: Tally::default(),
+        };
+        // What needs no history is ready at once: exits must work from the first tick.
+        for asset in manifest.assets.iter().copied() {
+            engine.warm_up(asset, &mut Commands::default());
+        }
+        Ok(engine)
     }
 
     /// Takes one event; appends what must be done to `out` (which the caller clears).
-    pub fn step(&mut self, event: &Event, _out: &mut Commands) {
+    pub fn step(&mut self, event: &Event, out: &mut Commands) {
         self.now = self.now.max(event.t);
+        self.gateway.begin_tick();
+        self.tally.events = self.tally.events.saturating_add(1);
+        let records_before = self.ledger.next_seq();
+        self.lapse_lease(out);
+        let at = event.src.unwrap_or(event.t);
+        match &event.kind {
+            EventKind::Oracle(tick) => {
+                self.tally.tick();
+                if self.market.oracle(tick, at) {
+                    self.warm_up(tick.asset, out);
+                    self.decide_asset(tick.asset, out);
+                }
+            }
+            EventKind::Spot(tick) => {
+                self.tally.tick();
+                self.market.spot(tick, at);
+            }
+            EventKind::Book(tick) => {
+                self.tally.tick();
+                if let Some(window) = self.market.book(tick, at) {
+                    self.decide_window(window, out);
+                }
+            }
+            EventKind::Trade(_) => self.tally.tick(),
+            EventKind::Window(tick) => self.on_window(tick, out),
+            EventKind::Order(report) => self.on_order(report, out),
+            EventKind::Fill(report) => self.on_fill(report, out),
+            EventKind::Lease(grant) => self.on_lease(grant, out),
+            EventKind::Clock(tick) => {
+                if let Some(offset_ms) = tick.offset_ms {
+                    self.gateway.measured_clock(offset_ms);
+                }
+            }
+            EventKind::Control(control) => self.on_control(control, out),
+        }
+        if self.ledger.next_seq() != records_before {
+            self.latch(out);
+        }
     }
 
     /// The last question before the wire: lease, halt and expiry again, at the very moment of
@@ -88,94 +215,89 @@ impl Engine {
     ///
     /// # Errors
     /// The refusal, with its numbers.
-    pub fn may_send(&self, _order: &Approved<Order>, _now: EpochMs) -> Result<(), Refusal> {
-        Ok(())
+    pub fn may_send(&self, order: &Approved<Order>, now: EpochMs) -> Result<(), Refusal> {
+        self.gateway.may_send(order, &self.ledger, now)
     }
 
-    /// Every effective value by dotted key, from the live instances; keys as in
-    /// [`Manifest::flattened`].
-    pub fn effective(&self) -> BTreeMap<String, Value> {
-        BTreeMap::new()
+    fn warm_up(&mut self, asset: Asset, out: &mut Commands) {
+        let waiting =
+            |instance: &StrategyInstance| instance.asset() == asset && !instance.is_ready();
+        if !self.strategies.iter().any(waiting) {
+            return;
+        }
+        let facts = self.market.warm_up(asset, self.now);
+        for instance in &mut self.strategies {
+            if waiting(instance) && instance.warm_up(&facts).is_ok() {
+                let line = Line {
+                    t_ms: self.now,
+                    kind: "ready",
+                    strategy: Some(instance.id().as_str()),
+                    what: Some(asset.as_str()),
+                    ..Line::default()
+                };
+                out.journal.push(line.text());
+            }
+        }
     }
 
-    /// Every component instance and its state.
-    pub fn components(&self) -> Vec<ComponentHealth> {
-        Vec::new()
+    /// Numbers a record, believes it, and hands it out to be persisted.
+    fn record(&mut self, body: RecordBody, out: &mut Commands) {
+        let seq = self.ledger.next_seq();
+        let record = Record {
+            version: RECORD_VERSION,
+            seq,
+            t_ms: self.now,
+            body,
+        };
+        match self.ledger.apply(&record) {
+            Ok(()) => out.records.push(record),
+            // Only a record about an order without an intent; those are sorted out before.
+            Err(error) => self.unexplained("ledger", &error.to_string(), out),
+        }
     }
 
-    /// Ids of the strategies that are alive, counted from instances.
-    pub fn strategies(&self) -> Vec<StrategyId> {
-        Vec::new()
-    }
-
-    /// Time of the newest event.
-    pub const fn now(&self) -> EpochMs {
-        self.now
-    }
-
-    /// What is done with approved orders.
-    pub const fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// The ledger as the engine believes it.
-    pub const fn ledger(&self) -> &LedgerState {
-        &self.ledger
-    }
-
-    /// The halt or latch in force.
-    pub fn halted(&self) -> Option<&Halted> {
-        self.ledger.halted()
-    }
-
-    /// The lease, if held at `now`.
-    pub fn lease(&self, _now: EpochMs) -> Option<LeaseHealth> {
-        None
-    }
-
-    /// Age of each feed at `now`.
-    pub fn feeds(&self, _now: EpochMs) -> Vec<FeedHealth> {
-        Vec::new()
-    }
-
-    /// Windows that are listed or open.
-    pub fn windows(&self) -> Vec<WindowId> {
-        Vec::new()
-    }
-
-    /// Positions that are not settled.
-    pub fn positions(&self, _now: EpochMs) -> Vec<PositionHealth> {
-        Vec::new()
-    }
-
-    /// USD at stake, in-flight and unknown counted as filled.
-    pub fn exposure(&self) -> Usd {
-        self.ledger.exposure()
-    }
-
-    /// Realised profit and loss of the UTC day.
-    pub fn pnl_day(&self, now: EpochMs) -> Usd {
-        self.ledger.pnl_day(now)
-    }
-
-    /// Orders whose end is not known.
-    pub fn open_orders(&self) -> u32 {
-        u32::try_from(self.ledger.live_orders().count()).unwrap_or(u32::MAX)
-    }
-
-    /// Orders of an earlier run that must be looked up at the venue: no entries until each is
-    /// answered by an `Order` or `Fill` event.
-    pub fn unresolved(&self) -> Vec<OrderId> {
-        Vec::new()
-    }
-
-    /// Orders sent in the minute before `now`.
-    pub fn orders_last_minute(&self, _now: EpochMs) -> u32 {
-        0
-    }
-
-    /// Our clock minus the venue's, when it was measured.
-    pub fn clock_offset_ms(&self) -> Option<i64> {
-        None
+    /// Something that should not be: told, counted, never silently dropped.
+    fn unexplained(&mut self, what: &str, detail: &str, out: &mut Commands) {
+        self.tally.unexplained = self.tally.unexplained.saturating_add(1);
+        let line = Line {
+            t_ms: self.now,
+            kind: "unexplained",
+            what: Some(what),
+            reason: Some(detail),
+            ..Line::default()
+        };
+        out.journal.push(line.text());
     }
 }
+
+fn compose(
+    manifest: &Manifest,
+    files: &BTreeMap<StrategyId, StrategyFile>,
+) -> Result<Vec<StrategyInstance>, EngineError> {
+    let mut instances = Vec::with_capacity(manifest.strategies.len() * manifest.assets.len());
+    for id in &manifest.strategies {
+        let Some(file) = files.get(id) else {
+            let known = files.keys().map(StrategyId::as_str);
+            return Err(EngineError::UnknownStrategy {
+                id: id.clone(),
+                near: near_miss(id.as_str(), known.clone()).map(str::to_owned),
+                known: known.collect::<Vec<_>>().join(", "),
+            });
+        };
+        for asset in &manifest.assets {
+            instances.push(StrategyInstance::compose(id, *asset, file, manifest)?);
+        }
+    }
+    Ok(instances)
+}
+
+fn distinct<T: Ord>(key: &'static str, items: &[T]) -> Result<(), EngineError> {
+    let unique: std::collections::BTreeSet<&T> = items.iter().collect();
+    if items.is_empty() || unique.len() != items.len() {
+        return Err(EngineError::List { key });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

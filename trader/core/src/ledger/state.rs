@@ -3,7 +3,7 @@
 use super::position::{Position, PositionKey};
 use super::{LedgerError, RECORD_VERSION, Record, RecordBody};
 use crate::order::{Order, OrderId, Purpose, Side};
-use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, Usd};
+use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
 use rust_decimal::Decimal;
@@ -480,6 +480,42 @@ impl LedgerState {
             .flat_map(WindowBook::held)
             .filter(move |((owner, _), _)| owner == strategy)
             .map(|((_, outcome), position)| (*outcome, position))
+    }
+
+    /// Whether any order was ever intended in a window.
+    pub fn has_orders(&self, window: WindowId) -> bool {
+        self.windows
+            .get(&window)
+            .is_some_and(|book| !book.orders.is_empty())
+    }
+
+    /// A strategy's newest exit order for an outcome of a window.
+    pub fn last_exit(
+        &self,
+        window: WindowId,
+        strategy: &StrategyId,
+        outcome: Outcome,
+    ) -> Option<&OrderState> {
+        self.windows
+            .get(&window)?
+            .orders
+            .iter()
+            .rev()
+            .find(|state| {
+                state.order.purpose == Purpose::Exit
+                    && state.order.id.strategy == *strategy
+                    && state.order.outcome == outcome
+            })
+    }
+
+    /// The token of a position.
+    pub fn token_of(&self, key: &PositionKey) -> Option<&TokenId> {
+        let book = self.windows.get(&key.window)?;
+        let order = book
+            .orders
+            .iter()
+            .find(|state| state.order.outcome == key.outcome)?;
+        Some(&order.order.token)
     }
 
     /// How a window settled, if it has.

@@ -188,7 +188,7 @@ impl Gate {
     /// The first safeguard's refusal.
     pub fn approve(&self, order: Order, facts: &GateFacts<'_>) -> Result<Approved<Order>, Refusal> {
         for (row, guard) in &self.guards {
-            if row.guards == Guards::Everything || order.purpose == Purpose::Entry {
+            if row.guards == Everything || order.purpose == Purpose::Entry {
                 guard.judge(&order, facts)?;
             }
         }

@@ -1,0 +1,345 @@
+//! A tick's decisions: exits first, then entries, each through the gateway.
+//!
+//! A decision is journalled only when it differs from the same strategy's last one in that window.
+
+use super::{Commands, Engine};
+use crate::components::MIN_SHARES;
+use crate::gateway::{Draft, Shown};
+use crate::journal::Line;
+use crate::ledger::RecordBody;
+use crate::manifest::Mode;
+use crate::order::{Order, Purpose, Side};
+use crate::refusal::{Figure, Refusal, Refuser};
+use crate::safeguards::Approved;
+use crate::strategy::Proposal;
+use crate::units::{Asset, EpochMs, Outcome, Shares, TokenPrice, Usd};
+use crate::view::ExitView;
+use crate::window::{WindowId, WindowPhase};
+
+/// Least time between two exit orders for one position, ms.
+const EXIT_RETRY_MS: i64 = 1_000;
+
+/// Decisions that are no refusals, as they are remembered.
+const ENTERED: &str = "entered";
+
+impl Engine {
+    pub(super) fn decide_asset(&mut self, asset: Asset, out: &mut Commands) {
+        // Few windows of an asset are listed at a time; one buffer on the stack serves them.
+        let mut due = [None; WINDOWS_PER_TICK_MAX];
+        for (slot, id) in due.iter_mut().zip(self.market.windows_of(asset, self.now)) {
+            *slot = Some(id);
+        }
+        for id in due.into_iter().flatten() {
+            self.decide_window(id, out);
+        }
+        self.market.forget_closed(self.now);
+    }
+
+    pub(super) fn decide_window(&mut self, id: WindowId, out: &mut Commands) {
+        for index in 0..self.strategies.len() {
+            let trades = self
+                .strategies
+                .get(index)
+                .is_some_and(|s| s.asset() == id.asset());
+            if trades {
+                self.decide_exits(index, id, out);
+                self.decide_entry(index, id, out);
+            }
+        }
+    }
+
+    fn decide_entry(&mut self, index: usize, id: WindowId, out: &mut Commands) {
+        match self.proposal(index, id) {
+            None => {}
+            Some(Err(refusal)) => self.refuse(index, id, &refusal, out),
+            Some(Ok(proposal)) => match self.draft_entry(index, id, &proposal) {
+                None => {}
+                Some(Err(refusal)) => {
+                    self.count_signal(index, id);
+                    self.refuse(index, id, &refusal, out);
+                }
+                Some(Ok(approved)) => {
+                    self.count_signal(index, id);
+                    self.remember(index, id, ENTERED);
+                    self.carry_out(approved, "enter", Some(&proposal), out);
+                }
+            },
+        }
+    }
+
+    /// What the strategy proposes; `None` when the window is over or not listed.
+    fn proposal(&mut self, index: usize, id: WindowId) -> Option<Result<Proposal, Refusal>> {
+        let state = self.market.window_mut(id)?;
+        if !state.was_open && matches!(state.window.at(self.now), WindowPhase::Open(_)) {
+            state.was_open = true;
+            self.tally.windows = self.tally.windows.saturating_add(1);
+        }
+        let state = self.market.window(id)?;
+        let instance = self.strategies.get(index)?;
+        match state.window.at(self.now) {
+            WindowPhase::Closed => None,
+            WindowPhase::Future => {
+                let opens_in = Figure::Ms(state.window.id.open() - self.now);
+                let refusal =
+                    Refusal::new("window_not_open", Refuser::View, opens_in, Figure::Ms(0));
+                Some(Err(refusal))
+            }
+            WindowPhase::Open(open) => Some(
+                self.market
+                    .view(state, open)
+                    .and_then(|view| instance.decide(&view)),
+            ),
+        }
+    }
+
+    fn draft_entry(
+        &mut self,
+        index: usize,
+        id: WindowId,
+        proposal: &Proposal,
+    ) -> Option<Result<Approved<Order>, Refusal>> {
+        let state = self.market.window(id)?;
+        let outcome = proposal.signal.outcome;
+        let draft = Draft {
+            window: id,
+            strategy: self.strategies.get(index)?.id(),
+            token: state.window.token(outcome),
+            outcome,
+            side: Side::Buy,
+            purpose: Purpose::Entry,
+            price: proposal.signal.price,
+            shares: proposal.size.shares,
+            worst_cost: proposal.size.worst_cost,
+        };
+        let shown = self.shown(id, outcome, Side::Buy);
+        Some(self.gateway.propose(&draft, shown, &self.ledger, self.now))
+    }
+
+    fn decide_exits(&mut self, index: usize, id: WindowId, out: &mut Commands) {
+        for outcome in [Outcome::Up, Outcome::Down] {
+            match self.exit_order(index, id, outcome) {
+                None => {}
+                Some(Err(refusal)) => self.refuse_exit(index, id, &refusal, out),
+                Some(Ok((reason, approved))) => {
+                    self.remember_exit(index, id, reason);
+                    self.carry_out(approved, reason, None, out);
+                }
+            }
+        }
+    }
+
+    /// The exit order that is due for one position; `None` when nothing is held or nothing is due.
+    fn exit_order(
+        &mut self,
+        index: usize,
+        id: WindowId,
+        outcome: Outcome,
+    ) -> Option<Result<(&'static str, Approved<Order>), Refusal>> {
+        let instance = self.strategies.get(index)?;
+        let (_, position) = self
+            .ledger
+            .held_in(id, instance.id())
+            .find(|(held, _)| *held == outcome)?;
+        let held = position.held();
+        let last = self.ledger.last_exit(id, instance.id(), outcome);
+        let waits = |at: EpochMs| self.now - at < EXIT_RETRY_MS;
+        if last.is_some_and(|exit| exit.phase.is_live() || waits(exit.intended_at)) {
+            return None;
+        }
+        let state = self.market.window(id)?;
+        let WindowPhase::Open(open) = state.window.at(self.now) else {
+            return None;
+        };
+        let freshness = self.market.freshness();
+        let view = match ExitView::try_new(open, outcome, position, state.book(outcome), freshness)
+        {
+            Ok(view) => view,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let flatten = self.flatten_until.is_some_and(|until| self.now < until);
+        let reason = if flatten {
+            "flatten"
+        } else {
+            instance.exit(&view)?
+        };
+        if held.get() < MIN_SHARES {
+            let (seen, limit) = (Figure::Decimal(held.get()), Figure::Decimal(MIN_SHARES));
+            return Some(Err(Refusal::new(
+                "below_min_shares",
+                Refuser::Component,
+                seen,
+                limit,
+            )));
+        }
+        let price = view.bid();
+        Some(
+            self.draft_exit(index, id, outcome, held, price)?
+                .map(|approved| (reason, approved)),
+        )
+    }
+
+    fn draft_exit(
+        &mut self,
+        index: usize,
+        id: WindowId,
+        outcome: Outcome,
+        shares: Shares,
+        price: TokenPrice,
+    ) -> Option<Result<Approved<Order>, Refusal>> {
+        let state = self.market.window(id)?;
+        let draft = Draft {
+            window: id,
+            strategy: self.strategies.get(index)?.id(),
+            token: state.window.token(outcome),
+            outcome,
+            side: Side::Sell,
+            purpose: Purpose::Exit,
+            price,
+            shares,
+            worst_cost: Usd::ZERO,
+        };
+        let shown = self.shown(id, outcome, Side::Sell);
+        Some(self.gateway.propose(&draft, shown, &self.ledger, self.now))
+    }
+
+    fn shown(&self, id: WindowId, outcome: Outcome, side: Side) -> Shown {
+        let book = self.market.window(id).and_then(|state| state.book(outcome));
+        Shown {
+            oracle_age_ms: self.market.oracle_age_ms(id.asset(), self.now),
+            book_age_ms: book.map(|book| self.now - book.at),
+            book_price: book.and_then(|book| match side {
+                Side::Buy => book.ask,
+                Side::Sell => book.bid,
+            }),
+        }
+    }
+
+    /// Reserves an approved order in the ledger and hands it out, or (dry run) withholds it.
+    fn carry_out(
+        &mut self,
+        approved: Approved<Order>,
+        what: &str,
+        proposal: Option<&Proposal>,
+        out: &mut Commands,
+    ) {
+        let order = approved.get().clone();
+        self.tally.intents = self.tally.intents.saturating_add(1);
+        let line = Line {
+            t_ms: self.now,
+            kind: "order",
+            order: Some(&order.id),
+            what: Some(what),
+            outcome: Some(order.outcome),
+            p_up: proposal.map(|p| p.estimate.up.get()),
+            edge: proposal.map(|p| p.signal.edge),
+            price: Some(order.price),
+            shares: Some(order.shares),
+            usd: (order.purpose == Purpose::Entry).then_some(order.worst_cost),
+            ..Line::default()
+        };
+        out.journal.push(line.text());
+        let id = order.id.clone();
+        self.record(RecordBody::Intent { order }, out);
+        if self.gateway.mode() == Mode::DryRun {
+            let refusal = Refusal::new(DRY_RUN, Refuser::Wire, Figure::None, Figure::None);
+            self.tally.refused(DRY_RUN);
+            let line = Line {
+                t_ms: self.now,
+                kind: "order",
+                order: Some(&id),
+                ..Line::default()
+            };
+            out.journal.push(line.refused(&refusal).text());
+            self.record(
+                RecordBody::Withheld {
+                    id,
+                    reason: DRY_RUN.to_owned(),
+                },
+                out,
+            );
+        } else {
+            self.tally.sent = self.tally.sent.saturating_add(1);
+            out.orders.push(approved);
+        }
+    }
+
+    /// A strategy begins to want an entry when its last word was not about carrying one out.
+    fn count_signal(&mut self, index: usize, id: WindowId) {
+        let wanted_before = self.market.window(id).is_some_and(|state| {
+            state.decisions.get(index).is_some_and(|last| {
+                *last == ENTERED || crate::safeguards::TABLE.iter().any(|row| row.code == *last)
+            })
+        });
+        if !wanted_before {
+            self.tally.signals = self.tally.signals.saturating_add(1);
+        }
+    }
+
+    fn refuse(&mut self, index: usize, id: WindowId, refusal: &Refusal, out: &mut Commands) {
+        if self.remember(index, id, refusal.code) {
+            self.tell_refusal("entry", index, id, refusal, out);
+        }
+    }
+
+    fn refuse_exit(&mut self, index: usize, id: WindowId, refusal: &Refusal, out: &mut Commands) {
+        if self.remember_exit(index, id, refusal.code) {
+            self.tell_refusal("exit", index, id, refusal, out);
+        }
+    }
+
+    fn tell_refusal(
+        &mut self,
+        kind: &'static str,
+        index: usize,
+        id: WindowId,
+        refusal: &Refusal,
+        out: &mut Commands,
+    ) {
+        self.tally.refused(refusal.code);
+        let line = Line {
+            t_ms: self.now,
+            kind,
+            strategy: self
+                .strategies
+                .get(index)
+                .map(|instance| instance.id().as_str()),
+            window: Some(id),
+            ..Line::default()
+        };
+        out.journal.push(line.refused(refusal).text());
+    }
+
+    /// Remembers a decision; `true` when it is another one than before.
+    fn remember(&mut self, index: usize, id: WindowId, code: &'static str) -> bool {
+        let count = self.strategies.len();
+        self.market
+            .window_mut(id)
+            .is_some_and(|state| changes(&mut state.decisions, count, index, code))
+    }
+
+    fn remember_exit(&mut self, index: usize, id: WindowId, code: &'static str) -> bool {
+        let count = self.strategies.len();
+        self.market
+            .window_mut(id)
+            .is_some_and(|state| changes(&mut state.exit_decisions, count, index, code))
+    }
+}
+
+/// The reason why nothing is sent in a dry run.
+const DRY_RUN: &str = "dry_run";
+
+/// Windows of one asset that one tick looks at, at most: two lengths, current and next, and spare.
+const WINDOWS_PER_TICK_MAX: usize = 16;
+
+fn changes(last: &mut Vec<&'static str>, count: usize, index: usize, code: &'static str) -> bool {
+    if last.len() < count {
+        last.resize(count, "");
+    }
+    match last.get_mut(index) {
+        Some(slot) if *slot != code => {
+            *slot = code;
+            true
+        }
+        _ => false,
+    }
+}

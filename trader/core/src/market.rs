@@ -1,0 +1,331 @@
+//! What the trader knows of the market: oracle prices, volatility, windows and their books.
+//!
+//! Remembers only traded assets and window lengths. Believes no listing that contradicts an earlier
+//! one, and no reference price that is told before its window opens.
+
+use crate::event::{BookTick, PriceTick, WindowTick};
+use crate::refusal::{Figure, Refusal, Refuser};
+use crate::units::{Asset, EpochMs, Outcome, TokenId};
+use crate::view::{AssetVolatility, Book, Freshness, MarketView, OracleQuote};
+use crate::volatility::VolatilityEstimator;
+use crate::window::{OpenWindow, Window, WindowId, WindowLength, WindowPhase};
+use crate::wire::FeedHealth;
+use std::collections::BTreeMap;
+
+/// A window is forgotten this long after its close, ms; its positions live on in the ledger.
+const KEEP_CLOSED_MS: i64 = 600_000;
+
+/// One asset.
+#[derive(Debug, Default)]
+pub struct AssetState {
+    oracle: Option<OracleQuote>,
+    /// The settlement average as its own stream tells it.
+    average: Option<OracleQuote>,
+    spot: Option<OracleQuote>,
+    volatility: VolatilityEstimator,
+    newest_book: Option<EpochMs>,
+}
+
+/// One window with its books.
+#[derive(Debug)]
+pub struct WindowState {
+    /// The window.
+    pub window: Window,
+    up: Option<Book>,
+    down: Option<Book>,
+    conflicting: bool,
+    /// The last decision per strategy instance: only changes are journalled.
+    pub(crate) decisions: Vec<&'static str>,
+    /// The same for exits.
+    pub(crate) exit_decisions: Vec<&'static str>,
+    /// Whether it has been looked at while open.
+    pub(crate) was_open: bool,
+}
+
+impl WindowState {
+    /// The book of an outcome's token.
+    pub const fn book(&self, outcome: Outcome) -> Option<&Book> {
+        match outcome {
+            Outcome::Up => self.up.as_ref(),
+            Outcome::Down => self.down.as_ref(),
+        }
+    }
+}
+
+/// Why a window event was not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListingConflict {
+    /// Other tokens, rule or look-back than before.
+    Listing,
+    /// Another reference price than before.
+    Reference,
+    /// A reference price before the window opened.
+    EarlyReference,
+}
+
+impl ListingConflict {
+    /// As it stands in the journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listing => "listing_changed",
+            Self::Reference => "reference_changed",
+            Self::EarlyReference => "reference_before_open",
+        }
+    }
+}
+
+/// The market.
+#[derive(Debug)]
+pub struct Market {
+    assets: BTreeMap<Asset, AssetState>,
+    lengths: Vec<WindowLength>,
+    freshness: Freshness,
+    windows: BTreeMap<WindowId, WindowState>,
+    tokens: BTreeMap<TokenId, (WindowId, Outcome)>,
+}
+
+impl Market {
+    /// An empty market for so many assets and lengths.
+    pub fn new(assets: &[Asset], lengths: Vec<WindowLength>, freshness: Freshness) -> Self {
+        Self {
+            assets: assets
+                .iter()
+                .map(|asset| (*asset, AssetState::default()))
+                .collect(),
+            lengths,
+            freshness,
+            windows: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    /// Window lengths that are traded.
+    pub fn lengths(&self) -> &[WindowLength] {
+        &self.lengths
+    }
+
+    /// How old data may be.
+    pub const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// Takes an oracle price; `true` when it is a traded asset's instant price.
+    pub fn oracle(&mut self, tick: &PriceTick, at: EpochMs) -> bool {
+        let Some(state) = self.assets.get_mut(&tick.asset) else {
+            return false;
+        };
+        let quote = OracleQuote {
+            asset: tick.asset,
+            price: tick.price,
+            at,
+        };
+        if tick.twap_secs.is_some() {
+            state.average = newer(state.average, quote);
+            return false;
+        }
+        state.oracle = newer(state.oracle, quote);
+        state.volatility.observe(at, tick.price);
+        true
+    }
+
+    /// Takes another source's price.
+    pub fn spot(&mut self, tick: &PriceTick, at: EpochMs) {
+        if let Some(state) = self.assets.get_mut(&tick.asset) {
+            let quote = OracleQuote {
+                asset: tick.asset,
+                price: tick.price,
+                at,
+            };
+            state.spot = newer(state.spot, quote);
+        }
+    }
+
+    /// Takes a book; the window it belongs to, if that is listed.
+    pub fn book(&mut self, tick: &BookTick, at: EpochMs) -> Option<WindowId> {
+        let (id, outcome) = self.tokens.get(&tick.token)?;
+        let window = self.windows.get_mut(id)?;
+        let slot = match outcome {
+            Outcome::Up => &mut window.up,
+            Outcome::Down => &mut window.down,
+        };
+        match slot {
+            Some(book) => book.show(tick, at),
+            None => *slot = Some(Book::new(tick, at)),
+        }
+        if let Some(asset) = self.assets.get_mut(&id.asset()) {
+            asset.newest_book = Some(asset.newest_book.map_or(at, |newest| newest.max(at)));
+        }
+        Some(*id)
+    }
+
+    /// Takes a listing; what is new is merged, what contradicts is reported and the window is no
+    /// longer traded.
+    pub fn list(&mut self, tick: &WindowTick, now: EpochMs) -> Option<ListingConflict> {
+        let id = tick.window.id;
+        if !self.assets.contains_key(&id.asset()) || !self.lengths.contains(&id.length()) {
+            return None;
+        }
+        let early = tick.window.reference.is_some() && now < id.open();
+        let Some(known) = self.windows.get_mut(&id) else {
+            if now >= id.close().plus_ms(KEEP_CLOSED_MS) {
+                return None;
+            }
+            return self.add(tick, early);
+        };
+        let old = &mut known.window;
+        let new = &tick.window;
+        let same = old.up == new.up
+            && old.down == new.down
+            && old.rule == new.rule
+            && old.twap_lookback_secs == new.twap_lookback_secs;
+        let conflict = match (old.reference, new.reference) {
+            _ if !same => Some(ListingConflict::Listing),
+            (_, Some(_)) if early => return Some(ListingConflict::EarlyReference),
+            (Some(before), Some(now)) if before != now => Some(ListingConflict::Reference),
+            (None, Some(reference)) => {
+                old.reference = Some(reference);
+                None
+            }
+            _ => None,
+        };
+        let is_news = conflict.is_some() && !known.conflicting;
+        known.conflicting |= conflict.is_some();
+        conflict.filter(|_| is_news)
+    }
+
+    fn add(&mut self, tick: &WindowTick, early: bool) -> Option<ListingConflict> {
+        let mut window = tick.window.clone();
+        if early {
+            window.reference = None;
+        }
+        let id = window.id;
+        // A token belongs to one window for ever.
+        let taken = [&window.up, &window.down]
+            .into_iter()
+            .any(|token| self.tokens.contains_key(token));
+        if !taken {
+            self.tokens.insert(window.up.clone(), (id, Outcome::Up));
+            self.tokens.insert(window.down.clone(), (id, Outcome::Down));
+        }
+        self.windows.insert(
+            id,
+            WindowState {
+                window,
+                up: None,
+                down: None,
+                conflicting: taken,
+                decisions: Vec::new(),
+                exit_decisions: Vec::new(),
+                was_open: false,
+            },
+        );
+        if taken {
+            Some(ListingConflict::Listing)
+        } else {
+            early.then_some(ListingConflict::EarlyReference)
+        }
+    }
+
+    /// Forgets windows that closed long ago.
+    pub fn forget_closed(&mut self, now: EpochMs) {
+        let gone = |id: &WindowId| now >= id.close().plus_ms(KEEP_CLOSED_MS);
+        if self.windows.keys().any(gone) {
+            self.windows.retain(|id, _| !gone(id));
+            self.tokens.retain(|_, (id, _)| !gone(id));
+        }
+    }
+
+    /// The view of an open window.
+    ///
+    /// # Errors
+    /// The refusals of [`MarketView::try_new`], and `window_conflict` for a window whose listing
+    /// contradicts itself.
+    pub fn view<'a>(
+        &self,
+        state: &'a WindowState,
+        open: OpenWindow<'a>,
+    ) -> Result<MarketView<'a>, Refusal> {
+        if state.conflicting {
+            return Err(Refusal::new(
+                "window_conflict",
+                Refuser::View,
+                Figure::None,
+                Figure::None,
+            ));
+        }
+        let asset = state.window.id.asset();
+        let known = self.assets.get(&asset);
+        let volatility = known
+            .and_then(|known| known.volatility.estimate(open.now()))
+            .map(|value| AssetVolatility { asset, value });
+        MarketView::try_new(
+            open,
+            known.and_then(|known| known.oracle.as_ref()),
+            state.up.as_ref(),
+            state.down.as_ref(),
+            volatility,
+            self.freshness,
+        )
+    }
+
+    /// A window.
+    pub fn window(&self, id: WindowId) -> Option<&WindowState> {
+        self.windows.get(&id)
+    }
+
+    pub(crate) fn window_mut(&mut self, id: WindowId) -> Option<&mut WindowState> {
+        self.windows.get_mut(&id)
+    }
+
+    /// Ids of an asset's windows that are not over at `now`.
+    pub fn windows_of(&self, asset: Asset, now: EpochMs) -> impl Iterator<Item = WindowId> {
+        self.windows
+            .iter()
+            .filter(move |(id, _)| id.asset() == asset && now < id.close())
+            .map(|(id, _)| *id)
+    }
+
+    /// Windows that are not over at `now`.
+    pub fn listed(&self, now: EpochMs) -> Vec<WindowId> {
+        self.windows
+            .values()
+            .filter(|state| !matches!(state.window.at(now), WindowPhase::Closed))
+            .map(|state| state.window.id)
+            .collect()
+    }
+
+    /// Age of an asset's oracle price, ms.
+    pub fn oracle_age_ms(&self, asset: Asset, now: EpochMs) -> Option<i64> {
+        self.assets.get(&asset)?.oracle.map(|quote| now - quote.at)
+    }
+
+    /// What an asset's components may warm up with.
+    pub fn warm_up(&self, asset: Asset, now: EpochMs) -> crate::components::WarmUp {
+        let known = self.assets.get(&asset);
+        crate::components::WarmUp {
+            history_ms: known.map_or(0, |known| known.volatility.history_ms()),
+            volatility: known.and_then(|known| known.volatility.estimate(now)),
+        }
+    }
+
+    /// Age of each feed at `now`.
+    pub fn feeds(&self, now: EpochMs) -> Vec<FeedHealth> {
+        let row = |name: &str, asset: &Asset, at: EpochMs| FeedHealth {
+            name: format!("{name}:{asset}"),
+            age_ms: u64::try_from(now - at).unwrap_or(0),
+        };
+        let mut feeds = Vec::new();
+        for (asset, state) in &self.assets {
+            feeds.extend(state.oracle.map(|quote| row("oracle", asset, quote.at)));
+            feeds.extend(state.average.map(|quote| row("twap", asset, quote.at)));
+            feeds.extend(state.spot.map(|quote| row("spot", asset, quote.at)));
+            feeds.extend(state.newest_book.map(|at| row("book", asset, at)));
+        }
+        feeds
+    }
+}
+
+/// A late tick never replaces a newer one.
+fn newer(known: Option<OracleQuote>, tick: OracleQuote) -> Option<OracleQuote> {
+    known.filter(|quote| quote.at > tick.at).or(Some(tick))
+}
