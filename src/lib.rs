@@ -11,6 +11,7 @@ pub mod plan;
 pub mod platform;
 pub mod receipts;
 pub mod rehearse;
+pub mod render;
 pub mod repo;
 pub mod schema;
 pub mod source;

@@ -10,6 +10,7 @@ use git2::{AttrCheckFlags, DiffOptions, ObjectType, Oid, Repository};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
@@ -179,11 +180,12 @@ fn lfs(repo: &Repo, entry: &Entry, on_disk: &Path) -> Result<Verdict, RepoError>
             hasher.update(read);
             total = total.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         }
-        let hex = hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = hasher.finalize();
+        let mut hex = String::with_capacity(64);
+        for byte in digest {
+            // Writing into a String cannot fail.
+            write!(hex, "{byte:02x}").ok();
+        }
         Ok((hex, total))
     };
     Ok(match hash() {

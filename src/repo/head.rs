@@ -65,9 +65,12 @@ pub(super) struct Head {
 }
 
 pub(super) fn read(git: &Repository) -> Result<Head, RepoError> {
-    let head = git.head().map_err(|error| match error.code() {
-        ErrorCode::UnbornBranch | ErrorCode::NotFound => RepoError::Unborn,
-        _ => RepoError::git("read HEAD")(error),
+    let head = git.head().map_err(|error| {
+        if [ErrorCode::UnbornBranch, ErrorCode::NotFound].contains(&error.code()) {
+            RepoError::Unborn
+        } else {
+            RepoError::git("read HEAD")(error)
+        }
     })?;
     let commit = head
         .peel_to_commit()

@@ -19,6 +19,10 @@ const FLAG_INTENT_TO_ADD: u16 = 1 << 13;
 
 /// One path in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a bit of git's index entry and independent of the others"
+)]
 struct Staged {
     mode: u32,
     id: Oid,

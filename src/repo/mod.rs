@@ -126,10 +126,14 @@ impl Repo {
 
     fn open(start: &Path, flags: RepositoryOpenFlags) -> Result<Self, RepoError> {
         let none: [&Path; 0] = [];
-        let git = Repository::open_ext(start, flags, none).map_err(|error| match error.code() {
-            ErrorCode::NotFound => RepoError::NotARepository(start.to_owned()),
-            ErrorCode::Owner => RepoError::NotOurs(start.to_owned()),
-            _ => RepoError::git("open the repository")(error),
+        let git = Repository::open_ext(start, flags, none).map_err(|error| {
+            if error.code() == ErrorCode::NotFound {
+                RepoError::NotARepository(start.to_owned())
+            } else if error.code() == ErrorCode::Owner {
+                RepoError::NotOurs(start.to_owned())
+            } else {
+                RepoError::git("open the repository")(error)
+            }
         })?;
         let top = git
             .workdir()

@@ -30,7 +30,7 @@ fn answer(s: &Scratch, pushed: Pushed) -> Answer {
             ahead_behind,
             ..
         } => (tip, tag, merge_refs, contains_tip, ahead_behind),
-        other => panic!("{other:?}"),
+        other @ (LiveRemote::NotConfigured | LiveRemote::Itself { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -7,6 +7,7 @@ use launch_checks::DifferenceKind::{
     TypeChanged, Untracked,
 };
 use launch_checks::Found;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 #[test]
@@ -671,7 +672,6 @@ fn the_export_is_the_commit_and_not_the_disk() {
         std::fs::read_link(out.join("link")).unwrap().to_str(),
         Some("README.md")
     );
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(out.join("run.sh"))
         .unwrap()
         .permissions()
