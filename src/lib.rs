@@ -9,6 +9,7 @@ pub mod exit;
 pub mod loopback;
 pub mod plan;
 pub mod platform;
+pub mod preflight;
 pub mod receipts;
 pub mod rehearse;
 pub mod render;

@@ -22,10 +22,19 @@ pub fn preflight(report: &Report, color: bool) -> String {
         line(&mut out, "");
         let title = format!("{} {}", phase.number(), phase.title());
         line(&mut out, &paint.with(&title, Style::new().bold()));
-        let checks: Vec<&CheckResult> =
-            report.checks.iter().filter(|check| check.phase == phase).collect();
+        let checks: Vec<&CheckResult> = report
+            .checks
+            .iter()
+            .filter(|check| check.phase == phase)
+            .collect();
         if checks.is_empty() {
-            line(&mut out, &paint.with("  -        nothing was asked or applies here", Style::new().dimmed()));
+            line(
+                &mut out,
+                &paint.with(
+                    "  -        nothing was asked or applies here",
+                    Style::new().dimmed(),
+                ),
+            );
         }
         for check in checks {
             one(&mut out, check, paint);
@@ -37,7 +46,10 @@ pub fn preflight(report: &Report, color: bool) -> String {
 }
 
 fn head(report: &Report, paint: Paint) -> String {
-    let commit = report.commit.as_deref().map_or("no commit", |id| id.get(..10).unwrap_or(id));
+    let commit = report
+        .commit
+        .as_deref()
+        .map_or("no commit", |id| id.get(..10).unwrap_or(id));
     let mut head = format!("preflight of env {} at HEAD {commit}", plain(&report.env));
     if report.partial {
         head.push_str("  PARTIAL: not all checks were asked, this clears nothing");
@@ -52,7 +64,13 @@ fn one(out: &mut String, check: &CheckResult, paint: Paint) {
     let message = plain(&check.message);
     match check.status {
         Status::Pass | Status::Skipped => {
-            line(out, &format!("  {status} {:<TITLE_COLUMNS$} {message}  {code}", check.title));
+            line(
+                out,
+                &format!(
+                    "  {status} {:<TITLE_COLUMNS$} {message}  {code}",
+                    check.title
+                ),
+            );
         }
         Status::Warn | Status::Fail | Status::Unknown => {
             line(out, &format!("  {status} {}  {code}", check.title));
@@ -94,8 +112,11 @@ fn foot(report: &Report, paint: Paint) -> String {
         Verdict::Fail => ("FAIL", style(Status::Fail)),
         Verdict::Unknown => ("UNKNOWN", style(Status::Unknown)),
     };
-    let mut foot =
-        format!("{}: {}", paint.with(verdict, style.bold()), counts.join(", "));
+    let mut foot = format!(
+        "{}: {}",
+        paint.with(verdict, style.bold()),
+        counts.join(", ")
+    );
     if !report.not_applicable.is_empty() {
         let _infallible = write!(foot, "; {} do not apply here", report.not_applicable.len());
     }
@@ -136,6 +157,10 @@ struct Paint {
 
 impl Paint {
     fn with(self, text: &str, style: Style) -> String {
-        if self.color { text.style(style).to_string() } else { text.to_owned() }
+        if self.color {
+            text.style(style).to_string()
+        } else {
+            text.to_owned()
+        }
     }
 }

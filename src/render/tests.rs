@@ -17,13 +17,19 @@ fn report() -> Report {
     let mut failing = check("LC-201", 2, "fail", "manifests/local.toml has 1 mistake");
     failing["title"] = json!("manifest schema");
     failing["category"] = json!("manifest");
-    failing["evidence"] = json!({ "seen": ["error: unknown key `x`\n --> manifests/local.toml:3:1"] });
+    failing["evidence"] =
+        json!({ "seen": ["error: unknown key `x`\n --> manifests/local.toml:3:1"] });
     failing["help"] = json!("correct it and commit");
     let mut skipped = check("LC-204", 2, "skipped", "skipped (blocked by LC-201)");
     skipped["title"] = json!("declared = effective");
     skipped["category"] = json!("manifest");
     skipped["blocked_by"] = json!(["LC-201"]);
-    let mut warned = check("LC-102", 1, "warn", "HEAD 1111111111 is 1 ahead: not pushed");
+    let mut warned = check(
+        "LC-102",
+        1,
+        "warn",
+        "HEAD 1111111111 is 1 ahead: not pushed",
+    );
     warned["title"] = json!("source pushed");
     warned["help"] = json!("git push origin HEAD:main");
     let mut unknown = check("LC-501", 4, "unknown", "the trader did not end within 60 s");
@@ -45,12 +51,12 @@ fn report() -> Report {
 
 #[test]
 fn the_card_for_people() {
-    insta::assert_snapshot!(preflight_human(&report(), false), @"");
+    insta::assert_snapshot!("preflight_human", preflight_human(&report(), false));
 }
 
 #[test]
 fn the_document_for_programs() {
-    insta::assert_snapshot!(preflight_json(&report()).unwrap(), @"");
+    insta::assert_snapshot!("preflight_json", preflight_json(&report()).unwrap());
 }
 
 #[test]
@@ -68,7 +74,11 @@ fn colour_adds_colour_and_nothing_else() {
     }
     assert_ne!(colored, bare);
     // Only blanks at the end of lines may differ.
-    let lines = |text: &str| text.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>();
+    let lines = |text: &str| {
+        text.lines()
+            .map(|l| l.trim_end().to_owned())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(lines(&bare), lines(&preflight_human(&report(), false)));
 }
 

@@ -1,0 +1,184 @@
+//! Gathers every fact that the selected checks read, each once and side by side.
+//!
+//! A fact that was not asked for, or could not be seen, is missing with its reason. The clock is read
+//! once, after everything was seen.
+
+use super::documents::{self, Documents};
+use super::progress::Progress;
+use super::project::Project;
+use super::{Request, dry_run};
+use crate::clock;
+use crate::repo::{Repo, RepoError, remote_facts};
+use launch_checks::targets::{Class, Platform, Pushed};
+use launch_checks::{EnvFacts, Fact, FactKey, Facts, Missing, Severity, TABLE, severity};
+use std::path::Path;
+
+const TREE_SOURCE: &str = "the disk and HEAD";
+const REMOTE_SOURCE: &str = "git ls-remote";
+const HEAD_SOURCE: &str = "the blobs of HEAD";
+const DRY_RUN_SOURCE: &str = "the trader as a child process on an export of HEAD";
+
+fn now_ms() -> i64 {
+    clock::now().as_millisecond()
+}
+
+/// Sees a fact: the clock first, so that its age is never understated.
+fn see<T>(source: &str, look: impl FnOnce() -> Result<T, Missing>) -> Fact<T> {
+    let at = now_ms();
+    Fact {
+        value: look(),
+        source: source.to_owned(),
+        observed_at_ms: at,
+    }
+}
+
+/// All facts of one run.
+pub(super) fn gather(project: &Project, request: &Request<'_>, progress: &Progress) -> Facts {
+    let env = project.env_facts();
+    let asked = |key: FactKey| {
+        TABLE.iter().any(|row| {
+            request.selection.holds(row.code)
+                && severity(row.code, &env) != Severity::NotApplicable
+                && row.reads.contains(&key)
+        })
+    };
+    let not_asked = || Missing::new("not asked for");
+    let (ask_tree, ask_remote, ask_dry_run) = (
+        asked(FactKey::Tree),
+        asked(FactKey::Remote),
+        asked(FactKey::DryRun),
+    );
+    progress.say("comparing the disk with HEAD, asking the remote, rehearsing the trader");
+
+    let read_at = now_ms();
+    let documents = documents::read(project);
+    // libgit2's handle stays on this thread; the others open the repository for themselves.
+    let (top, commit) = (project.repo.top(), project.repo.commit());
+    let deploy_from = &project.targets.repo;
+    let declared = documents::declared(&documents);
+    std::thread::scope(|scope| {
+        let tree = scope.spawn(|| {
+            see(TREE_SOURCE, || {
+                if !ask_tree {
+                    return Err(not_asked());
+                }
+                again(top, &commit)?
+                    .work_tree()
+                    .map_err(|error| error.missing())
+            })
+        });
+        let remote = scope.spawn(|| {
+            see(REMOTE_SOURCE, || {
+                if !ask_remote {
+                    return Err(not_asked());
+                }
+                if request.offline {
+                    return Err(Missing::new("--offline: the live remote was not asked")
+                        .help("run it again without --offline"));
+                }
+                let repo = again(top, &commit)?;
+                remote_facts(&repo, &deploy_from.remote, &deploy_from.branch, env.pushed)
+            })
+        });
+        let dry_run = see(DRY_RUN_SOURCE, || {
+            if !ask_dry_run {
+                return Err(not_asked());
+            }
+            let Some(declared) = &declared else {
+                return Err(Missing::new(
+                    "manifest or strategies are not valid, so nothing ran",
+                ));
+            };
+            dry_run::run(project, declared)
+        });
+        let Documents {
+            manifest,
+            strategies,
+            files,
+        } = documents;
+        let from_head = |at| (HEAD_SOURCE.to_owned(), at);
+        let (source, observed_at_ms) = from_head(read_at);
+        let tree = tree.join().unwrap_or_else(|_| broke_down(TREE_SOURCE));
+        let remote = remote.join().unwrap_or_else(|_| broke_down(REMOTE_SOURCE));
+        Facts {
+            env: env.clone(),
+            tree,
+            remote,
+            files: Fact {
+                value: files,
+                source: source.clone(),
+                observed_at_ms,
+            },
+            manifest: Fact {
+                value: manifest,
+                source: source.clone(),
+                observed_at_ms,
+            },
+            strategies: Fact {
+                value: strategies,
+                source,
+                observed_at_ms,
+            },
+            dry_run,
+            now_ms: now_ms(),
+        }
+    })
+}
+
+/// The repository once more for another thread, which must find the same HEAD.
+fn again(top: &Path, commit: &str) -> Result<Repo, Missing> {
+    let repo = Repo::discover(top).map_err(|error| error.missing())?;
+    if repo.commit() == commit {
+        Ok(repo)
+    } else {
+        Err(Missing::new("HEAD moved while it was judged").help("run it again"))
+    }
+}
+
+fn broke_down<T>(source: &str) -> Fact<T> {
+    let why = Missing::new("gathering it broke down (a bug in launch)");
+    Fact::missing(why, source, now_ms())
+}
+
+/// Facts of a repository that nothing can be said about.
+pub(super) fn nothing_seen(env: &str, error: &RepoError) -> Facts {
+    let missing = error.missing();
+    let now = now_ms();
+    let Documents {
+        manifest,
+        strategies,
+        files,
+    } = Documents::unseen(&missing);
+    let head = |source: &str| (source.to_owned(), now);
+    let (source, observed_at_ms) = head(HEAD_SOURCE);
+    Facts {
+        now_ms: now,
+        // Without launch.toml the class is not known; with every fact missing none of them could
+        // pass, whichever it is.
+        env: EnvFacts {
+            name: env.to_owned(),
+            class: Class::Local,
+            platform: Platform::Local,
+            pushed: Pushed::Tip,
+            advisory: Vec::new(),
+        },
+        tree: Fact::missing(missing.clone(), TREE_SOURCE, now),
+        remote: Fact::missing(missing.clone(), REMOTE_SOURCE, now),
+        files: Fact {
+            value: files,
+            source: source.clone(),
+            observed_at_ms,
+        },
+        manifest: Fact {
+            value: manifest,
+            source: source.clone(),
+            observed_at_ms,
+        },
+        strategies: Fact {
+            value: strategies,
+            source,
+            observed_at_ms,
+        },
+        dry_run: Fact::missing(missing, DRY_RUN_SOURCE, now),
+    }
+}
