@@ -18,6 +18,7 @@ pub mod targets;
 mod files_in_commit;
 mod limits_coherent;
 mod manifest_schema;
+mod model_golden;
 mod source_committed;
 mod source_pushed;
 mod staging_dry_run;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 /// Commands in the order in which a person meets them. A test holds it against the parser.
 const COMMANDS_HELP: &str = "\
 Launch:
+  preflight    Judge HEAD: git, manifest, components, dry run, target
 
 Stop:
   kill         Stop everything and prove it; needs a token and ids, nothing else
@@ -84,6 +85,8 @@ pub struct Shared {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Judge HEAD: git, manifest, components, dry run, target.
+    Preflight(With<crate::preflight::PreflightArgs>),
     /// Stop everything and prove it; needs a token and ids, nothing else.
     Kill(launch_kill::KillArgs),
     /// Entries off, exits on, keeps running.
@@ -110,6 +113,7 @@ pub struct CompletionsArgs {
 /// Runs what was typed; returns the documented exit code.
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
+        Command::Preflight(with) => dispatch(&with, crate::preflight::run),
         Command::Kill(args) => return launch_kill::main_with(&args),
         Command::Halt(mut args) => {
             args.reduce_only = true;
