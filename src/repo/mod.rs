@@ -20,7 +20,7 @@ mod walk;
 mod work_tree;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use head::Entry;
 pub use remote::remote_facts;

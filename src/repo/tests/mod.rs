@@ -13,12 +13,12 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// A repository with a few files, one commit, and a bare remote that has it.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     dir: TempDir,
 }
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scratch = Self {
             dir: TempDir::new().unwrap(),
         };
@@ -42,42 +42,42 @@ impl Scratch {
         scratch
     }
 
-    pub(super) fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.dir.path().join("work")
     }
 
-    pub(super) fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.work().join(path)
     }
 
-    pub(super) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    pub(super) fn chmod(&self, path: &str, mode: u32) {
+    pub(crate) fn chmod(&self, path: &str, mode: u32) {
         use std::os::unix::fs::PermissionsExt as _;
         let permissions = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(self.path(path), permissions).unwrap();
     }
 
-    pub(super) fn commit_all(&self, message: &str) {
+    pub(crate) fn commit_all(&self, message: &str) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", message]);
     }
 
     #[track_caller]
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         self.git_in(&self.work(), args)
     }
 
     #[track_caller]
-    pub(super) fn git_in(&self, dir: &Path, args: &[&str]) -> String {
+    pub(crate) fn git_in(&self, dir: &Path, args: &[&str]) -> String {
         let output = self.try_git(dir, args);
         assert!(
             output.status.success(),
@@ -87,7 +87,7 @@ impl Scratch {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    pub(super) fn try_git(&self, dir: &Path, args: &[&str]) -> Output {
+    pub(crate) fn try_git(&self, dir: &Path, args: &[&str]) -> Output {
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") {
@@ -113,18 +113,18 @@ impl Scratch {
     }
 
     #[track_caller]
-    pub(super) fn repo(&self) -> Repo {
+    pub(crate) fn repo(&self) -> Repo {
         Repo::discover(&self.work()).unwrap()
     }
 
     #[track_caller]
-    pub(super) fn facts(&self) -> TreeFacts {
+    pub(crate) fn facts(&self) -> TreeFacts {
         self.repo().work_tree().unwrap()
     }
 
     /// The disk equals HEAD, and all of it was seen.
     #[track_caller]
-    pub(super) fn is_clean(&self) -> TreeFacts {
+    pub(crate) fn is_clean(&self) -> TreeFacts {
         let facts = self.facts();
         assert!(
             facts.differences.is_empty() && facts.unseen.is_empty(),
@@ -135,7 +135,7 @@ impl Scratch {
 
     /// There is a difference of this kind at this path; its detail comes back.
     #[track_caller]
-    pub(super) fn differs(&self, kind: DifferenceKind, path: &str) -> String {
+    pub(crate) fn differs(&self, kind: DifferenceKind, path: &str) -> String {
         let facts = self.facts();
         facts
             .differences
@@ -148,7 +148,7 @@ impl Scratch {
 
     /// git itself says that the tree is clean: the state is one that misleads.
     #[track_caller]
-    pub(super) fn git_says_clean(&self) {
+    pub(crate) fn git_says_clean(&self) {
         assert_eq!(self.git(&["status", "--porcelain"]), "");
     }
 }
