@@ -188,9 +188,11 @@ fn read_one<T: DeserializeOwned>(path: &Path, decimals: Decimals) -> Result<T, M
         });
     }
     let text = std::fs::read_to_string(path).map_err(read_error)?;
+    // `launch` reads a file with a byte order mark; so does the trader.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => parse_toml(path, &text, decimals),
-        Some("json") => parse_json(path, &text, decimals),
+        Some("toml") => parse_toml(path, text, decimals),
+        Some("json") => parse_json(path, text, decimals),
         _ => Err(ManifestFileError::Format {
             path: path.to_owned(),
         }),
@@ -267,7 +269,7 @@ fn toml_value(value: &toml::de::DeValue<'_>) -> serde_json::Value {
                 |_| serde_json::Value::from(number.as_str()),
                 serde_json::Value::from,
             ),
-        DeValue::Float(number) => serde_json::Value::from(number.as_str()),
+        DeValue::Float(number) => serde_json::Value::from(number.as_str().trim_start_matches('+')),
         DeValue::Boolean(flag) => serde_json::Value::from(*flag),
         DeValue::Datetime(instant) => serde_json::Value::from(instant.to_string()),
         DeValue::Array(items) => items
