@@ -83,7 +83,8 @@ fn process(boot_id: Option<&String>, pid: Option<u32>, start: Option<u64>) -> Op
     Some(ProcessId {
         boot_id: boot_id?.clone(),
         pid: pid?,
-        start: start?,
+        // 0 = it could not be told: no identity, and no proof.
+        start: start.filter(|start| *start > 0)?,
     })
 }
 

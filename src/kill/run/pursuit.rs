@@ -137,7 +137,7 @@ fn start_paths(
     }
     if let Some(url) = &job.target.watchdog_url {
         board.write(|state| state.watchdog = WatchdogRecord::Asked);
-        board.spawn(watchdog_path::revoke(
+        let work = watchdog_path::revoke(
             Arc::clone(board),
             url.clone(),
             job.target.halt_tokens.clone(),
@@ -145,7 +145,8 @@ fn start_paths(
             reenable(job),
             job.pace.clone(),
             deadline,
-        ));
+        );
+        board.chore(Place::Here, work);
     }
     if job.target.is_local && job.goal == Goal::Stop {
         let local = LocalPath {

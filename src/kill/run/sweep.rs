@@ -438,7 +438,11 @@ fn loopback_process(meta: &Value) -> Option<ProcessId> {
             .get("pid")?
             .as_u64()
             .and_then(|pid| u32::try_from(pid).ok())?,
-        start: local.get("pid_start")?.as_u64()?,
+        // 0 = the platform could not tell: no identity, and no proof.
+        start: local
+            .get("pid_start")?
+            .as_u64()
+            .filter(|start| *start > 0)?,
     })
 }
 

@@ -17,7 +17,7 @@ type Known = Vec<(EnvName, Result<Option<KillFile>, StateError>)>;
 /// # Errors
 /// Nothing names a target, or a flag is unusable.
 pub fn resolve(args: &KillArgs, around: &Surroundings) -> Result<Resolved, Unusable> {
-    let known = known_targets(around)?;
+    let known = known_targets(args, around)?;
     let mut found = Resolved::default();
     if let Some(name) = &args.env {
         let env = EnvName::parse(name).map_err(|error| Unusable(error.to_string()))?;
@@ -31,17 +31,15 @@ pub fn resolve(args: &KillArgs, around: &Surroundings) -> Result<Resolved, Unusa
     Ok(found)
 }
 
-fn known_targets(around: &Surroundings) -> Result<Known, Unusable> {
+fn known_targets(args: &KillArgs, around: &Surroundings) -> Result<Known, Unusable> {
     let Some(dir) = &around.state_dir else {
         return Ok(Vec::new());
     };
-    // A directory that cannot be listed hides targets; with ids from elsewhere the kill goes on.
     let envs = match dir.known_envs() {
         Ok(envs) => envs,
-        Err(error) if around.variable("RAILWAY_SERVICE_ID").is_none() => {
-            return Err(Unusable(error.to_string()));
-        }
-        Err(_) => Vec::new(),
+        // Named otherwise, the kill goes on; only "every known one" needs the list.
+        Err(_) if args.env.is_some() || has_id_flags(args) => Vec::new(),
+        Err(error) => return Err(Unusable(error.to_string())),
     };
     Ok(envs
         .into_iter()
@@ -57,16 +55,17 @@ fn one_env(
     known: &Known,
     found: &mut Resolved,
 ) -> Result<(), Unusable> {
-    let file = match known.iter().find(|(name, _)| name == env) {
-        Some((_, Ok(file))) => file.clone(),
-        Some((_, Err(error))) => {
-            found.notes.push(format!(
-                "{error}; going on with flags and environment variables"
-            ));
+    let read = around
+        .state_dir
+        .as_ref()
+        .map(|dir| KillFile::read(dir, env));
+    let file = read.and_then(|read| {
+        read.unwrap_or_else(|error| {
+            let note = format!("{error}; going on with flags and environment variables");
+            found.notes.push(note);
             None
-        }
-        None => None,
-    };
+        })
+    });
     let has_file = file.is_some();
     let file = file.unwrap_or_default();
     let target = build(Some(env), &file, has_file, args, around, found)?;

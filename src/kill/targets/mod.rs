@@ -5,6 +5,8 @@
 
 mod build;
 mod choose;
+#[cfg(test)]
+mod tests;
 
 pub use choose::resolve;
 
