@@ -1,12 +1,14 @@
 //! Which processes really live, read from the kernel and not from the platform's records.
 //!
-//! For tests and rehearsals: a platform may be told to lie, this may not. Everything that was
+//! For tests, rehearsals and tidying up: a platform may be told to lie, this may not. Everything that was
 //! started by this platform carries its variables, grandchildren included. Linux only: elsewhere
 //! there is no answer, which is an error and never an empty list.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+
+use launch_kill::process;
 
 /// Living pids by deployment id, of the platform whose folder this is. Errors: the process table
 /// cannot be read.
@@ -27,6 +29,15 @@ pub(crate) fn living(dir: &Path) -> std::io::Result<BTreeMap<String, Vec<u32>>> 
         }
     }
     Ok(living)
+}
+
+/// Ends what an adopted process has left behind, each process proved to be the deployment's own. What
+/// cannot be read or ended shows in [`living`].
+pub(crate) fn kill_leftovers(dir: &Path, deployment_id: &str) {
+    let pids = living(dir).unwrap_or_default().remove(deployment_id);
+    for left in pids.into_iter().flatten().filter_map(process::identify) {
+        drop(left.kill());
+    }
 }
 
 fn deployment_of(environment: &[u8], volumes: &Path) -> Option<String> {

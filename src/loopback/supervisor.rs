@@ -17,6 +17,7 @@ use super::error::PlatformError;
 use super::export::{self, CommitFacts};
 use super::faults::Faults;
 use super::files;
+use super::ground_truth;
 use super::lifecycle::{self, Action};
 use super::state::{Deployment, Phase, Running, State};
 use super::succession::evict_older;
@@ -191,7 +192,10 @@ impl Platform {
         };
         let Some(running) = &row.process else { return };
         if let Seen::Gone(code) = child::look(children.get_mut(id), running) {
-            children.remove(id);
+            if children.remove(id).is_none() {
+                // Nobody was there to end its group with it (see `child::look`).
+                ground_truth::kill_leftovers(&self.dir, id);
+            }
             let status =
                 code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
             self.append_log(id, &format!("Container ended {status}"));

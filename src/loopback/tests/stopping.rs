@@ -65,6 +65,22 @@ async fn what_ignores_sigterm_is_killed_with_everything_it_started() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_obedient_process_leaves_behind_ends_with_it_adopted_or_not() {
+    let mut rig = Rig::new(&format!("sleep 60 & {OBEDIENT}")).await;
+    for adopted in [false, true] {
+        let id = rig.deploy_active().await;
+        if adopted {
+            rig.end_platform().await;
+            rig.start_platform().await;
+        }
+        rig.mutate("deploymentStop", &id).await;
+        rig.until(&id, "stopped", |row| row["deploymentStopped"] == true)
+            .await;
+        assert!(!rig.lives(&id), "the sleep in the background, {adopted}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn remove_and_cancel_end_in_removed() {
     let rig = Rig::new(OBEDIENT).await;
     let id = rig.deploy_active().await;
