@@ -62,23 +62,24 @@ pub struct With<T: Args> {
 }
 
 /// Flags that every command but `kill` shares (`kill` has its own and depends on nothing here).
+/// Global, so that they may also follow a command's own subcommand (`platform serve --state-dir D`).
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output and state")]
 pub struct Shared {
     /// What stdout carries.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     pub format: Format,
     /// No colour, whatever the terminal can.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub no_color: bool,
     /// Only the document and errors.
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     pub quiet: bool,
     /// More about what is going on, on stderr.
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Where state is kept (kill files, tokens, receipts, locks).
-    #[arg(long, env = "LAUNCH_STATE_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "LAUNCH_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }
 
