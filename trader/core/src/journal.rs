@@ -47,10 +47,6 @@ pub(crate) struct Line<'a> {
     pub(crate) usd: Option<Usd>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
 fn is_none(figure: &Figure) -> bool {
     matches!(figure, Figure::None)
 }

@@ -111,7 +111,7 @@ pub fn simulate(
         if run.engine.tally().events >= limits.max_events {
             break;
         }
-        run.feed(event, sink);
+        run.feed(&event, sink);
         if limits
             .max_windows
             .is_some_and(|max| run.engine.tally().windows > max)
@@ -156,9 +156,9 @@ impl Run {
     }
 
     /// Takes an event and everything that follows from it.
-    pub fn feed(&mut self, event: Event, sink: &mut dyn Sink) {
+    pub fn feed(&mut self, event: &Event, sink: &mut dyn Sink) {
         if self.counterpart == Counterpart::Recorded {
-            self.step(&event, sink);
+            self.step(event, sink);
             return;
         }
         if let Some(lease) = self.lease_due(event.t) {
@@ -167,10 +167,10 @@ impl Run {
         for id in self.engine.unresolved() {
             self.venue.look_up(&id, event.t, &mut self.fresh);
         }
-        self.venue.observe(&event, &mut self.fresh);
-        self.settler.observe(&event, &mut self.fresh);
+        self.venue.observe(event, &mut self.fresh);
+        self.settler.observe(event, &mut self.fresh);
         self.answers.extend(self.fresh.drain(..));
-        self.step(&event, sink);
+        self.step(event, sink);
         for _ in 0..ANSWERS_PER_EVENT_MAX {
             let Some(answer) = self.answers.pop_front() else {
                 return;
@@ -214,8 +214,8 @@ impl Run {
             match self.engine.may_send(approved, now) {
                 Ok(()) => self.venue.send(approved.get(), now, &mut self.fresh),
                 Err(refusal) => {
-                    self.fresh
-                        .push(not_sent(&approved.get().id, &refusal.to_string(), now))
+                    let answer = not_sent(&approved.get().id, &refusal.to_string(), now);
+                    self.fresh.push(answer);
                 }
             }
         }

@@ -42,7 +42,7 @@ pub struct CompositionError {
     /// JSON pointer into the file.
     pub pointer: String,
     /// What is wrong there.
-    pub problem: CompositionProblem,
+    pub problem: Box<CompositionProblem>,
 }
 
 /// What is wrong with a strategy file.
@@ -129,7 +129,7 @@ impl<C: Component + ?Sized> Part<C> {
                     return Err(refusal);
                 }
             },
-            ready => self.slot = ready,
+            other @ (Slot::Ready(_) | Slot::Moving) => self.slot = other,
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl StrategyInstance {
         let at = |pointer: &str, problem: CompositionProblem| CompositionError {
             strategy: id.clone(),
             pointer: pointer.to_owned(),
-            problem,
+            problem: Box::new(problem),
         };
         if file.schema_version != STRATEGY_SCHEMA_VERSION {
             return Err(at(

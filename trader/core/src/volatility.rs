@@ -133,7 +133,7 @@ impl VolatilityEstimator {
 
     /// The estimate at `now`, or `None` while there is not enough fresh, moving history.
     pub fn estimate(&self, now: EpochMs) -> Option<Volatility> {
-        let variance = (self.short.variance(now)? + self.long.variance(now)?) / 2.0;
+        let variance = f64::midpoint(self.short.variance(now)?, self.long.variance(now)?);
         Volatility::try_new(libm::sqrt(variance * YEAR_SECS)).ok()
     }
 

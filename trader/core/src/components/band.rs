@@ -23,6 +23,10 @@ struct Band {
     edge_max: PriceGap,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature that the table asks for"
+)]
 pub(super) fn build(manifest: &Manifest, _: &Options) -> Result<Box<dyn EntryRule>, OptionError> {
     Ok(Box::new(Band {
         min_elapsed_secs: manifest.window.min_elapsed_secs,

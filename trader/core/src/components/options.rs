@@ -247,14 +247,14 @@ mod tests {
         },
     ];
 
-    fn read(value: Value) -> Result<Options, String> {
+    fn read(value: &Value) -> Result<Options, String> {
         let given = value.as_object().unwrap().clone().into_iter().collect();
         Options::read(SPECS, &given).map_err(|error| error.to_string())
     }
 
     #[test]
     fn options_are_read_or_refused_with_words() {
-        let options = read(json!({ "secs": 5 })).unwrap();
+        let options = read(&json!({ "secs": 5 })).unwrap();
         assert_eq!(options.integer("secs").unwrap(), 5);
         assert!((options.number("sigmas").unwrap() - 6.0).abs() < 1e-12);
         for (given, wanted) in [
@@ -276,7 +276,7 @@ mod tests {
                 "no option `sigma`, did you mean `sigmas`? (known: secs, sigmas)",
             ),
         ] {
-            let seen = read(given).unwrap_err();
+            let seen = read(&given).unwrap_err();
             assert!(seen.contains(wanted), "{seen}");
         }
     }

@@ -15,6 +15,10 @@ struct TakeProfit {
     rise: PriceGap,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature that the table asks for"
+)]
 pub(super) fn build(manifest: &Manifest, _: &Options) -> Result<Box<dyn ExitRule>, OptionError> {
     Ok(Box::new(TakeProfit {
         rise: manifest.exit.take_profit,

@@ -10,7 +10,8 @@ use crate::manifest::{Manifest, Mode};
 use crate::order::{Order, Purpose};
 use crate::run::{Counterpart, Discard, Limits, Run, SimReport, Sink, simulate};
 use crate::sim::generator::Generator;
-use crate::units::{Asset, EpochMs, Usd};
+use crate::strategy_file::StrategyFile;
+use crate::units::{Asset, EpochMs, StrategyId, Usd};
 use crate::window::{WindowId, WindowLength};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -42,9 +43,11 @@ impl Sink for Kept {
 
 impl Kept {
     fn intents(&self) -> impl Iterator<Item = (EpochMs, &Order)> {
-        self.records.iter().filter_map(|record| match &record.body {
-            RecordBody::Intent { order } => Some((record.t_ms, order)),
-            _ => None,
+        self.records.iter().filter_map(|record| {
+            let RecordBody::Intent { order } = &record.body else {
+                return None;
+            };
+            Some((record.t_ms, order))
         })
     }
 
@@ -197,7 +200,7 @@ fn components_are_ready_after_the_warm_up_and_not_before() {
     let mut ready_at = None;
     for event in market(1).take(5_000) {
         let t = event.t;
-        run.feed(event, &mut Discard);
+        run.feed(&event, &mut Discard);
         if run.engine().is_ready() {
             ready_at = Some(t - START);
             break;
@@ -217,7 +220,7 @@ fn without_the_safeguard_a_window_is_stacked() {
         let mut kept = Kept::default();
         let mut run = Run::new(engine, Counterpart::Simulated);
         for event in market(7).take(20_000) {
-            run.feed(event, &mut kept);
+            run.feed(&event, &mut kept);
         }
         kept.entries_per_window().into_values().max().unwrap()
     };
@@ -392,7 +395,7 @@ fn orders_of_an_earlier_run_must_be_looked_up() {
     let order = out.orders[0].get();
     let ledger = LedgerState::replay(&records).unwrap();
     let mut restarted = Engine::new(&manifest, &fixtures::strategies(), ledger).unwrap();
-    assert_eq!(restarted.unresolved(), [order.id.clone()]);
+    assert_eq!(restarted.unresolved(), std::slice::from_ref(&order.id));
     assert_eq!(
         restarted.exposure(),
         order.worst_cost,
@@ -465,9 +468,9 @@ fn exits_work_without_a_lease_and_flatten_sells() {
     for event in market(7).take(100_000) {
         let t = event.t;
         let held = !run.engine().positions(t).is_empty();
-        run.feed(event, &mut kept);
+        run.feed(&event, &mut kept);
         if held && !flattened {
-            run.feed(control(t, ControlAction::Flatten), &mut kept);
+            run.feed(&control(t, ControlAction::Flatten), &mut kept);
             flattened = true;
         } else if flattened && run.engine().positions(t).is_empty() {
             break;
@@ -487,12 +490,15 @@ fn exits_work_without_a_lease_and_flatten_sells() {
     );
 }
 
+type Files = BTreeMap<StrategyId, StrategyFile>;
+
+fn file(files: &mut Files) -> &mut StrategyFile {
+    files.values_mut().next().unwrap()
+}
+
 #[test]
 fn what_cannot_be_built_says_why() {
-    type Change = fn(
-        &mut Manifest,
-        &mut BTreeMap<crate::units::StrategyId, crate::strategy_file::StrategyFile>,
-    );
+    type Change = fn(&mut Manifest, &mut Files);
     let cases: &[(Change, &str)] = &[
         (
             |m, _| m.strategies = vec!["probability-modle".parse().unwrap()],
@@ -517,53 +523,42 @@ fn what_cannot_be_built_says_why() {
         ),
         (
             |_, s| {
-                s.values_mut()
-                    .for_each(|f| f.probability.component = "window_timing".into())
+                file(s).probability.component = "window_timing".into();
             },
             "strategy `probability-model`, /probability/component: unknown component `window_timing`, did you mean `window-timing`?",
         ),
         (
             |_, s| {
-                s.values_mut()
-                    .for_each(|f| f.entry.component = "edge".into())
+                file(s).entry.component = "edge".into();
             },
             "strategy `probability-model`, /entry/component: component `edge` is for signal, not for entry (known for entry: band)",
         ),
         (
             |_, s| {
-                s.values_mut().for_each(|f| {
-                    f.sizing.options.insert("budget".into(), 2.into());
-                })
+                file(s).sizing.options.insert("budget".into(), 2.into());
             },
             "strategy `probability-model`, /sizing/options: no option `budget` (known: none)",
         ),
         (
             |_, s| {
-                s.values_mut().for_each(|f| {
-                    f.exits.remove(0);
-                })
+                file(s).exits.remove(0);
             },
             "no component holds the manifest's `exit.stop_loss`: add `stop-loss` (exit)",
         ),
-        (
-            |_, s| s.values_mut().for_each(|f| f.exits.clear()),
-            "/exits: no exit component",
-        ),
+        (|_, s| file(s).exits.clear(), "/exits: no exit component"),
         (
             |_, s| {
-                s.values_mut().for_each(|f| {
-                    let exit = f.exits[1].clone();
-                    f.exits.push(exit);
-                })
+                let exit = file(s).exits[1].clone();
+                file(s).exits.push(exit);
             },
             "/exits/3: component `take-profit` stands here twice",
         ),
         (
-            |_, s| s.values_mut().for_each(|f| f.signals.clear()),
+            |_, s| file(s).signals.clear(),
             "/signals: aggregation `single` takes exactly one signal, found 0",
         ),
         (
-            |_, s| s.values_mut().for_each(|f| f.schema_version = 9),
+            |_, s| file(s).schema_version = 9,
             "/schema_version: schema_version 9",
         ),
     ];
@@ -600,12 +595,43 @@ fn an_unbelievable_ledger_is_refused() {
     }
 }
 
+/// The run that several tests look at, made once.
+static SEVEN: std::sync::LazyLock<(SimReport, Kept)> =
+    std::sync::LazyLock::new(|| run(&fixtures::manifest(), 7));
+
+#[test]
+fn any_repetition_of_reports_gives_the_same_state() {
+    let (report, kept) = &*SEVEN;
+    for repeats in [2, 3] {
+        let again = kept.events.iter().flat_map(|event| {
+            let own = matches!(event.kind, EventKind::Order(_) | EventKind::Fill(_));
+            std::iter::repeat_n(event.clone(), if own { repeats } else { 1 })
+        });
+        let everything = Limits {
+            max_events: u64::MAX,
+            max_windows: None,
+        };
+        let (manifest, strategies) = (fixtures::manifest(), fixtures::strategies());
+        let doubled = simulate(
+            &manifest,
+            &strategies,
+            again,
+            everything,
+            Counterpart::Recorded,
+            &mut Discard,
+        )
+        .unwrap();
+        assert_eq!(doubled.journal_digest, report.journal_digest);
+        assert_eq!(doubled.pnl_usd, report.pnl_usd);
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_repetition_of_records_gives_the_same_state(repeats in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..40)) {
-        let (_, kept) = run(&fixtures::manifest(), 7);
+        let kept = &SEVEN.1;
         let once = LedgerState::replay(&kept.records).unwrap();
         let mut records = kept.records.clone();
         for (which, later) in repeats {
@@ -619,20 +645,6 @@ proptest! {
     }
 
     #[test]
-    fn any_repetition_of_reports_gives_the_same_state(seed in 0u64..6, repeats in 1usize..4) {
-        let manifest = fixtures::manifest();
-        let (report, kept) = run(&manifest, seed);
-        let again = kept.events.iter().flat_map(|event| {
-            let own = matches!(event.kind, EventKind::Order(_) | EventKind::Fill(_));
-            std::iter::repeat_n(event.clone(), if own { repeats } else { 1 })
-        });
-        let everything = Limits { max_events: u64::MAX, max_windows: None };
-        let doubled = simulate(&manifest, &fixtures::strategies(), again, everything, Counterpart::Recorded, &mut Discard).unwrap();
-        prop_assert_eq!(doubled.journal_digest, report.journal_digest);
-        prop_assert_eq!(doubled.pnl_usd, report.pnl_usd);
-    }
-
-    #[test]
     fn no_limit_is_ever_exceeded(seed in any::<u64>(), min_edge_cents in 0i64..5) {
         let mut manifest = fixtures::manifest();
         manifest.edge.min = crate::units::PriceGap::try_new(rust_decimal::Decimal::new(min_edge_cents, 2)).unwrap();
@@ -641,7 +653,7 @@ proptest! {
         let mut kept = Kept::default();
         for event in market(seed).take(6_000) {
             let t = event.t;
-            run.feed(event, &mut kept);
+            run.feed(&event, &mut kept);
             prop_assert!(run.engine().exposure() <= manifest.max_exposure_usd.into());
             prop_assert!(run.engine().ledger().position_count() <= 2);
             prop_assert!(run.engine().orders_last_minute(t) <= 7);

@@ -224,17 +224,17 @@ impl LedgerState {
         match &record.body {
             RecordBody::Intent { order } => self.intend(order, t),
             RecordBody::Accepted { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Accepted)?
+                self.advance(record.seq, id, OrderPhase::Accepted)?;
             }
             RecordBody::Rejected { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Rejected)?
+                self.advance(record.seq, id, OrderPhase::Rejected)?;
             }
             RecordBody::Withheld { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Withheld)?
+                self.advance(record.seq, id, OrderPhase::Withheld)?;
             }
             RecordBody::Unknown { id, .. } => self.advance(record.seq, id, OrderPhase::Unknown)?,
             RecordBody::Cancelled { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Cancelled)?
+                self.advance(record.seq, id, OrderPhase::Cancelled)?;
             }
             RecordBody::Fill {
                 id,

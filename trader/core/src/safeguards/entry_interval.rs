@@ -24,12 +24,12 @@ impl Safeguard for EntryInterval {
             return Ok(());
         };
         let since = facts.now - last;
-        let least = i64::from(self.min_ms.get());
-        if since < least {
+        let wanted = i64::from(self.min_ms.get());
+        if since < wanted {
             return Err(refuse(
                 "entry_interval",
                 Figure::Ms(since),
-                Figure::Ms(least),
+                Figure::Ms(wanted),
             ));
         }
         Ok(())

@@ -440,9 +440,11 @@ mod tests {
     fn both_outcomes_happen() {
         let ups = run(11, 100_000)
             .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Window(tick) => tick.outcome,
-                _ => None,
+            .filter_map(|event| {
+                let EventKind::Window(tick) = &event.kind else {
+                    return None;
+                };
+                tick.outcome
             })
             .fold((0, 0), |(up, down), outcome| match outcome {
                 crate::units::Outcome::Up => (up + 1, down),

@@ -257,9 +257,11 @@ mod tests {
 
     fn fills(out: &[Event]) -> Vec<(String, String)> {
         out.iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Fill(fill) => Some((fill.price.to_string(), fill.size.to_string())),
-                _ => None,
+            .filter_map(|event| {
+                let EventKind::Fill(fill) = &event.kind else {
+                    return None;
+                };
+                Some((fill.price.to_string(), fill.size.to_string()))
             })
             .collect()
     }
@@ -273,9 +275,11 @@ mod tests {
 
     fn statuses(out: &[Event]) -> Vec<OrderStatus> {
         out.iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Order(report) => Some(report.status),
-                _ => None,
+            .filter_map(|event| {
+                let EventKind::Order(report) = &event.kind else {
+                    return None;
+                };
+                Some(report.status)
             })
             .collect()
     }
