@@ -188,16 +188,12 @@ fn strategy() -> StrategyFile {
     serde_json::from_value(serde_json::json!({
         "schema_version": 1,
         "name": "Probability edge",
-        "probability": { "component": "window-timing" },
-        "signals": [{ "component": "edge" }],
+        "probability": { "component": "x" },
+        "signals": [{ "component": "x" }],
         "aggregation": "single",
-        "entry": { "component": "band" },
-        "sizing": { "component": "fixed" },
-        "exits": [
-            { "component": "stop-loss" },
-            { "component": "take-profit" },
-            { "component": "window-close" }
-        ]
+        "entry": { "component": "x" },
+        "sizing": { "component": "x" },
+        "exits": [{ "component": "x" }]
     }))
     .unwrap()
 }

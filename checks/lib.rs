@@ -7,7 +7,6 @@
 mod code;
 mod facts;
 mod outcome;
-mod parts;
 mod phase;
 mod report;
 mod run;
@@ -16,8 +15,6 @@ mod table;
 pub mod targets;
 
 // One file per check; each file's `//!` says what it proves and how it fails.
-mod components_ready;
-mod declared_effective;
 mod files_in_commit;
 mod limits_coherent;
 mod manifest_schema;

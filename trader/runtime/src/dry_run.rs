@@ -17,8 +17,10 @@ use trader_core::engine::Engine;
 use trader_core::event::{Event, EventKind, LeaseGrant};
 use trader_core::ledger::LedgerState;
 use trader_core::manifest::Mode;
+use trader_core::sim::settlement::Settler;
 use trader_core::tape::{Header, TAPE_VERSION};
 use trader_core::units::EpochMs;
+use trader_core::window::WindowId;
 use trader_core::wire::{ComponentHealth, LEASE_TTL_MAX_MS};
 
 /// Most windows of one dry run.
@@ -156,16 +158,20 @@ pub fn run(order: &DryRun) -> Result<DryRunDocument, DryRunError> {
     let seen = play(&mut session, events, order.windows)?;
     session.close()?;
     let engine = session.engine();
-    let (counts, figures) = (session.counts(), session.figures());
+    let (sent, tally) = (session.counts().sent, engine.tally());
     Ok(DryRunDocument {
         windows: u64::from(seen.windows),
         ticks: seen.ticks,
-        signals: figures.signals,
-        intents: counts.intents,
-        sent: counts.sent,
-        refusals: figures.refusals.clone(),
+        signals: tally.signals,
+        intents: tally.intents,
+        sent,
+        refusals: tally
+            .refusals
+            .iter()
+            .map(|(code, n)| ((*code).to_owned(), *n))
+            .collect(),
         journal_digest: session.recorder().journal_digest(),
-        unexplained: figures.unexplained,
+        unexplained: tally.unexplained,
         manifest_digest: declared.digest,
         effective: engine.effective(),
         strategies: engine
@@ -179,19 +185,34 @@ pub fn run(order: &DryRun) -> Result<DryRunDocument, DryRunError> {
     })
 }
 
-#[derive(Debug, Clone, Copy)]
+/// What has been seen so far.
+#[derive(Debug, Default)]
 struct Seen {
     windows: u32,
     ticks: u64,
+    /// Windows that were listed before they opened, and have no outcome yet.
+    listed: BTreeSet<WindowId>,
+}
+
+impl Seen {
+    /// A window counts when it was listed before its open and its outcome was told.
+    fn note(&mut self, event: &Event) {
+        if let EventKind::Window(tick) = &event.kind {
+            if event.t <= tick.window.id.open() {
+                self.listed.insert(tick.window.id);
+            }
+            if tick.outcome.is_some() && self.listed.remove(&tick.window.id) {
+                self.windows += 1;
+            }
+        }
+    }
 }
 
 /// Plays until enough windows have been seen from open to outcome.
 fn play(session: &mut Session, events: feeds::Events, wanted: u32) -> Result<Seen, DryRunError> {
-    let mut seen = Seen {
-        windows: 0,
-        ticks: 0,
-    };
-    let mut opened = BTreeSet::new();
+    let mut seen = Seen::default();
+    // Settles what the feed does not: a tape need not carry outcomes.
+    let (mut settler, mut settled) = (Settler::default(), Vec::new());
     let mut lease_due = EpochMs(i64::MIN);
     let last = START.plus_ms(PATIENCE_MS + PATIENCE_PER_WINDOW_MS * i64::from(wanted));
     for event in events {
@@ -199,21 +220,16 @@ fn play(session: &mut Session, events: feeds::Events, wanted: u32) -> Result<See
         if seen.windows >= wanted || event.t > last {
             break;
         }
-        // Before its start a window was listed or open already: it was not seen from open to outcome.
-        if let EventKind::Window(tick) = &event.kind {
-            if event.t < tick.window.id.open() {
-                opened.insert(tick.window.id);
-            }
-            if tick.outcome.is_some() && opened.remove(&tick.window.id) {
-                seen.windows += 1;
-            }
-        }
         if event.t >= lease_due {
             lease_due = event.t.plus_ms(LEASE_EVERY_MS);
             session.take(lease(event.t))?;
         }
+        settler.observe(&event, &mut settled);
         seen.ticks += 1;
-        session.take(event)?;
+        for event in std::iter::once(event).chain(settled.drain(..)) {
+            seen.note(&event);
+            session.take(event)?;
+        }
     }
     if seen.windows < wanted {
         return Err(DryRunError::TooFew {
@@ -235,5 +251,92 @@ fn lease(t: EpochMs) -> Event {
         t,
         src: None,
         kind: EventKind::Lease(grant),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::project;
+    use trader_core::engine::Commands;
+    use trader_core::journal::JournalDigest;
+    use trader_core::tape::TapeReader;
+
+    fn order(folder: &tempfile::TempDir, feed: &str, windows: u32) -> DryRun {
+        DryRun {
+            manifest: folder.path().join("staging.toml"),
+            feed: feed.parse().unwrap(),
+            windows,
+            tape_out: Some(folder.path().join("tape.jsonl")),
+        }
+    }
+
+    /// What a parent does with the tape: the engine alone, no session, no ledger.
+    fn replayed(folder: &tempfile::TempDir) -> String {
+        let mut declared = manifest_files::read(&folder.path().join("staging.toml")).unwrap();
+        declared.manifest.mode = Mode::DryRun;
+        let ledger = LedgerState::default();
+        let mut engine = Engine::new(&declared.manifest, &declared.strategies, ledger).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("tape.jsonl")).unwrap();
+        let (mut commands, mut digest) = (Commands::default(), JournalDigest::default());
+        for event in TapeReader::new(text.lines()).unwrap() {
+            commands.clear();
+            engine.step(&event.unwrap(), &mut commands);
+            commands.journal.iter().for_each(|line| digest.line(line));
+        }
+        digest.text()
+    }
+
+    #[test]
+    fn two_runs_and_a_replay_give_the_same_journal() {
+        let folder = project();
+        let first = run(&order(&folder, "generator:7", 6)).unwrap();
+        assert_eq!(replayed(&folder), first.journal_digest);
+        assert_eq!(run(&order(&folder, "generator:7", 6)).unwrap(), first);
+        assert_eq!((first.windows, first.sent, first.unexplained), (6, 0, 0));
+        assert!(first.ticks > 0 && first.intents > 0, "{first:?}");
+        assert!(
+            first.components.iter().all(|c| c.state == "ready"),
+            "{:?}",
+            first.components
+        );
+        let other = run(&order(&folder, "generator:8", 6)).unwrap();
+        assert_ne!(other.journal_digest, first.journal_digest);
+    }
+
+    #[test]
+    fn a_tape_can_be_the_feed() {
+        let folder = project();
+        run(&order(&folder, "generator:7", 6)).unwrap();
+        let tape = folder.path().join("recorded.jsonl");
+        std::fs::rename(folder.path().join("tape.jsonl"), &tape).unwrap();
+        let feed = format!("tape:{}", tape.display());
+        let played = run(&order(&folder, &feed, 3)).unwrap();
+        assert_eq!(played.windows, 3);
+        assert_eq!(replayed(&folder), played.journal_digest);
+    }
+
+    #[test]
+    fn everything_declared_is_effective() {
+        let folder = project();
+        let document = run(&order(&folder, "generator:7", 1)).unwrap();
+        let mut declared = manifest_files::read(&folder.path().join("staging.toml"))
+            .unwrap()
+            .manifest;
+        declared.mode = Mode::DryRun;
+        assert_eq!(document.effective, declared.flattened());
+    }
+
+    #[test]
+    fn windows_have_bounds() {
+        let folder = project();
+        for windows in [0, WINDOWS_MAX + 1] {
+            let refused = run(&order(&folder, "generator:7", windows));
+            assert!(matches!(refused, Err(DryRunError::Windows { .. })));
+        }
+        assert!(matches!(
+            run(&order(&folder, "venue", 1)),
+            Err(DryRunError::Feed(_))
+        ));
     }
 }

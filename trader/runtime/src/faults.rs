@@ -8,13 +8,13 @@ use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
-use trader_core::event::{Event, EventKind};
+use trader_core::event::{Event, EventKind, WindowTick};
 use trader_core::ledger::RecordBody;
 use trader_core::order::{Order, OrderId, Purpose, Side};
 use trader_core::units::{
     Asset, EpochMs, OraclePrice, Outcome, Shares, TokenPrice, UnitError, Usd, UsdLimit,
 };
-use trader_core::window::{WindowId, WindowLength};
+use trader_core::window::{SettlementRule, Window, WindowId, WindowLength};
 
 /// A planted fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,17 +108,33 @@ pub fn planted_loss(fault: Option<&Fault>) -> Option<PlantedLoss> {
 /// Strategy and fill id of a planted loss, so that nobody takes it for a real one.
 const PLANTED: &str = "rehearse-fault";
 
-/// A bought, settled and lost position of `usd` in yesterday's window, booked at `now`.
+/// A planted loss: what to book, and the outcome that makes the engine lose it.
+#[derive(Debug)]
+pub struct LossScript {
+    /// A bought position of the whole amount, in yesterday's window.
+    pub bought: [RecordBody; 2],
+    /// That window's outcome: the other one.
+    pub outcome: EventKind,
+}
+
+/// The script of a loss of `usd`, booked at `now`.
 ///
 /// # Errors
 /// When the amount or the time fits no order.
-pub fn loss_records(asset: Asset, usd: Usd, now: EpochMs) -> Result<[RecordBody; 3], UnitError> {
+pub fn loss_script(asset: Asset, usd: Usd, now: EpochMs) -> Result<LossScript, UnitError> {
     let length = WindowLength::Min5;
     let yesterday = now.plus_ms(-86_400_000).0 / 1_000;
     let open_secs = yesterday - yesterday.rem_euclid(length.ms() / 1_000);
-    let window = WindowId::try_new(asset, length, open_secs)?;
+    let window = Window {
+        id: WindowId::try_new(asset, length, open_secs)?,
+        up: "1".parse()?,
+        down: "2".parse()?,
+        rule: SettlementRule::Spot,
+        twap_lookback_secs: 0,
+        reference: None,
+    };
     let id = OrderId {
-        window,
+        window: window.id,
         strategy: PLANTED.parse()?,
         sequence: 1,
     };
@@ -126,30 +142,29 @@ pub fn loss_records(asset: Asset, usd: Usd, now: EpochMs) -> Result<[RecordBody;
     let shares = Shares::try_new(usd.get().saturating_mul(Decimal::TWO))?;
     let order = Order {
         id: id.clone(),
-        token: "1".parse()?,
+        token: window.up.clone(),
         outcome: Outcome::Up,
         side: Side::Buy,
         purpose: Purpose::Entry,
         price,
         shares,
-        expires_at: window.close(),
+        expires_at: window.id.close(),
         worst_cost: usd,
     };
-    let fill_id = PLANTED.to_owned();
-    Ok([
-        RecordBody::Intent { order },
-        RecordBody::Fill {
-            id,
-            fill_id,
-            price,
-            shares,
-            fee: Usd::ZERO,
-        },
-        RecordBody::Settlement {
+    let fill = RecordBody::Fill {
+        id,
+        fill_id: PLANTED.to_owned(),
+        price,
+        shares,
+        fee: Usd::ZERO,
+    };
+    Ok(LossScript {
+        bought: [RecordBody::Intent { order }, fill],
+        outcome: EventKind::Window(WindowTick {
             window,
-            outcome: Outcome::Down,
-        },
-    ])
+            outcome: Some(Outcome::Down),
+        }),
+    })
 }
 
 /// The feed, spoiled where the fault says so.

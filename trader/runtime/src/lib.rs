@@ -10,7 +10,6 @@ pub mod config;
 pub mod dry_run;
 pub mod faults;
 pub mod feeds;
-pub mod figures;
 pub mod gate;
 pub mod health;
 pub mod http;

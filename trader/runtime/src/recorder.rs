@@ -4,12 +4,11 @@
 //! kept. Losing a line loses no money (the ledger is elsewhere), so a write error is told once and
 //! recording ends; it never stops an exit. The digest covers every journal line, kept or not.
 
-use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use trader_core::event::Event;
+use trader_core::journal::JournalDigest;
 use trader_core::tape::{Header, event_line, header_line};
 
 /// A recording is closed and the next one begun at this size, bytes.
@@ -31,7 +30,7 @@ pub struct RecordError {
 pub struct Recorder {
     journal: Sink,
     tape: Sink,
-    digest: Sha256,
+    digest: JournalDigest,
     failed: bool,
 }
 
@@ -41,7 +40,7 @@ impl Recorder {
         Self {
             journal: Sink::Nowhere,
             tape: Sink::Nowhere,
-            digest: Sha256::new(),
+            digest: JournalDigest::default(),
             failed: false,
         }
     }
@@ -86,8 +85,7 @@ impl Recorder {
     /// # Errors
     /// The first write error; the digest goes on.
     pub fn journal(&mut self, line: &str) -> Result<(), RecordError> {
-        self.digest.update(line.as_bytes());
-        self.digest.update(b"\n");
+        self.digest.line(line);
         if self.failed {
             return Ok(());
         }
@@ -122,12 +120,7 @@ impl Recorder {
 
     /// `sha256:…` of the journal's lines so far, each with its line end.
     pub fn journal_digest(&self) -> String {
-        let mut text = "sha256:".to_owned();
-        for byte in self.digest.clone().finalize() {
-            // Writing into a String cannot fail.
-            let _infallible = write!(text, "{byte:02x}");
-        }
-        text
+        self.digest.text()
     }
 }
 

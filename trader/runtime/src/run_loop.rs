@@ -428,10 +428,14 @@ impl Desk {
         let Some(asset) = declared.manifest.assets.first() else {
             return Ok(());
         };
-        match faults::loss_records(*asset, usd, now) {
-            Ok(records) => self.session.adopt(records, now, |ledger| {
-                Engine::new(&declared.manifest, &declared.strategies, ledger)
-            })?,
+        match faults::loss_script(*asset, usd, now) {
+            Ok(script) => {
+                self.session.adopt(script.bought, now, |ledger| {
+                    Engine::new(&declared.manifest, &declared.strategies, ledger)
+                })?;
+                self.session.reconcile(now)?;
+                self.take(script.outcome)?;
+            }
             Err(error) => self.error(&format!("the planted loss cannot be booked: {error}")),
         }
         Ok(())

@@ -44,11 +44,15 @@ pub(crate) const STRATEGY_JSON: &str = r#"{
   "schema_version": 1,
   "name": "Probability edge",
   "probability": { "component": "window-timing" },
-  "signals": [{ "component": "edge-after-fees" }],
+  "signals": [{ "component": "edge" }],
   "aggregation": "single",
-  "entry": { "component": "entry-band" },
-  "sizing": { "component": "fixed-size" },
-  "exits": [{ "component": "window-close" }]
+  "entry": { "component": "band" },
+  "sizing": { "component": "fixed" },
+  "exits": [
+    { "component": "stop-loss" },
+    { "component": "take-profit" },
+    { "component": "window-close" }
+  ]
 }"#;
 
 /// A folder with `staging.toml` and its strategy.
@@ -59,4 +63,58 @@ pub(crate) fn project() -> tempfile::TempDir {
     std::fs::create_dir(&strategies).unwrap();
     std::fs::write(strategies.join("probability-edge.json"), STRATEGY_JSON).unwrap();
     folder
+}
+
+/// A health answer with one feed, as a loop would publish it.
+pub(crate) fn health(state: trader_core::wire::InstanceState) -> trader_core::wire::Health {
+    use trader_core::units::Usd;
+    trader_core::wire::Health {
+        trader_version: "0".to_owned(),
+        build_commit: "unknown".to_owned(),
+        platform_commit: None,
+        deployment_id: Some("d1".to_owned()),
+        instance_nonce: "n1".to_owned(),
+        state,
+        trader_sha256: String::new(),
+        manifest_digest: String::new(),
+        effective: std::collections::BTreeMap::new(),
+        feed: "generator:1".to_owned(),
+        venue: trader_core::wire::VenueHealth::default(),
+        mode: trader_core::manifest::Mode::Paper,
+        strategies: Vec::new(),
+        components: Vec::new(),
+        lease: None,
+        halted: None,
+        feeds: vec![trader_core::wire::FeedHealth {
+            name: "oracle:btc".to_owned(),
+            age_ms: 0,
+        }],
+        last_tick_at: None,
+        windows: Vec::new(),
+        open_orders: 0,
+        positions: Vec::new(),
+        exposure_usd: Usd::ZERO,
+        pnl_day_usd: Usd::ZERO,
+        orders_last_minute: 0,
+        errors_last_minute: 0,
+        clock_offset_ms: None,
+    }
+}
+
+/// The manifest and strategy above, as types.
+pub(crate) fn declared() -> crate::manifest_files::Declared {
+    crate::manifest_files::read(&project().path().join("staging.toml")).unwrap()
+}
+
+/// A lease of 15 s from `t`, as an event.
+pub(crate) fn lease_event(t: trader_core::units::EpochMs) -> trader_core::event::Event {
+    let grant = trader_core::event::LeaseGrant {
+        holder: "test".to_owned(),
+        expires_at: t.plus_ms(15_000),
+    };
+    trader_core::event::Event {
+        t,
+        src: None,
+        kind: trader_core::event::EventKind::Lease(grant),
+    }
 }

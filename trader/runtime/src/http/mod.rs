@@ -275,3 +275,6 @@ fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
 fn cut(text: &str) -> String {
     text.chars().take(TEXT_MAX_CHARS).collect()
 }
+
+#[cfg(test)]
+mod tests;

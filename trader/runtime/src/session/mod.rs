@@ -4,7 +4,6 @@
 //! The same session runs in paper and dry run; time is an argument. Must not catch an error and go on:
 //! a ledger that cannot be written ends the session before anything is sent.
 
-use crate::figures::Figures;
 use crate::gate::{Gate, Sending};
 use crate::ledger_store::{Fence, LedgerStore, StoreError};
 use crate::recorder::{RecordError, Recorder};
@@ -44,8 +43,6 @@ pub enum SessionError {
 pub struct Counts {
     /// Events that the engine has seen.
     pub events: u64,
-    /// Orders that passed every safeguard.
-    pub intents: u64,
     /// Orders that went over the wire.
     pub sent: u64,
     /// Orders that the last question stopped.
@@ -77,7 +74,6 @@ pub struct Session {
     /// What the wire has said and the engine has not seen yet.
     answers: Vec<Event>,
     counts: Counts,
-    figures: Figures,
 }
 
 impl Session {
@@ -98,7 +94,6 @@ impl Session {
             commands: Commands::default(),
             answers: Vec::new(),
             counts: Counts::default(),
-            figures: Figures::default(),
         }
     }
 
@@ -134,11 +129,7 @@ impl Session {
         self.engine.step(event, &mut commands);
         // Durable before anything they announce is done.
         self.store.append(self.fence, &commands.records)?;
-        let is_intent = |record: &&Record| matches!(record.body, RecordBody::Intent { .. });
-        let intents = commands.records.iter().filter(is_intent).count();
-        self.counts.intents += u64::try_from(intents).unwrap_or(u64::MAX);
         for line in &commands.journal {
-            self.figures.count(line);
             let recorded = self.recorder.journal(line);
             self.note(recorded.is_err());
         }
@@ -289,11 +280,6 @@ impl Session {
         self.counts
     }
 
-    /// Counts from the journal.
-    pub const fn figures(&self) -> &Figures {
-        &self.figures
-    }
-
     /// Journal and tape.
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -313,3 +299,6 @@ fn not_sent(id: &OrderId, now: EpochMs, why: &str) -> Event {
         kind: EventKind::Order(report),
     }
 }
+
+#[cfg(test)]
+mod tests;
