@@ -165,14 +165,13 @@ fn repository(dir: &Path) -> String {
         .to_string()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_platform_leaves_its_trader_and_the_next_one_stops_it() {
-    let (state, repo) = (State::new(), tempfile::tempdir().unwrap());
-    let commit = repository(repo.path());
+/// A service that lives until it is told to end, deployed and active: its process.
+async fn deploy(state: &State, repo: &Path) -> ProcessId {
+    let commit = repository(repo);
     let endpoint = state.ensure();
     let spec = ServiceSpec {
         env: "staging".to_owned(),
-        repo_dir: repo.path().to_owned(),
+        repo_dir: repo.to_owned(),
         branch: "main".to_owned(),
         start_command: [
             "/bin/sh",
@@ -200,13 +199,13 @@ async fn a_killed_platform_leaves_its_trader_and_the_next_one_stops_it() {
     let id = launch::platform::calls::deploy(&client, &ids, &commit, soon())
         .await
         .unwrap();
-    let trader = loop {
+    loop {
         let row = launch_kill::platform::deployment(&client, &id, soon())
             .await
             .unwrap();
         if row.status_text() == "SUCCESS" {
-            let about = &row.meta["loopback"];
-            break ProcessId {
+            let about = row.meta.get("loopback").unwrap();
+            return ProcessId {
                 boot_id: about["boot_id"].as_str().unwrap().to_owned(),
                 pid: u32::try_from(about["pid"].as_u64().unwrap()).unwrap(),
                 start: about["pid_start"].as_u64().unwrap(),
@@ -214,8 +213,14 @@ async fn a_killed_platform_leaves_its_trader_and_the_next_one_stops_it() {
         }
         assert!(row.is_live(), "{row:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    }
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_platform_leaves_its_trader_and_the_next_one_stops_it() {
+    let (state, repo) = (State::new(), tempfile::tempdir().unwrap());
+    let endpoint = state.ensure();
+    let trader = deploy(&state, repo.path()).await;
     endpoint.process().kill().unwrap();
     until_gone(&endpoint.process());
     assert_eq!(
@@ -231,5 +236,20 @@ async fn a_killed_platform_leaves_its_trader_and_the_next_one_stops_it() {
     );
     let stopped = state.platform(&["stop"]);
     assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+    assert_eq!(trader.life(), Life::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_whose_folder_is_gone_ends_with_all_it_runs() {
+    let (state, repo) = (State::new(), tempfile::tempdir().unwrap());
+    let endpoint = state.ensure();
+    let trader = deploy(&state, repo.path()).await;
+    let living = loopback::living_processes(state.path()).unwrap();
+    assert!(
+        living.values().flatten().any(|pid| *pid == trader.pid),
+        "{living:?}"
+    );
+    std::fs::remove_dir_all(state.path()).unwrap();
+    until_gone(&endpoint.process());
     assert_eq!(trader.life(), Life::Gone);
 }

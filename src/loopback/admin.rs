@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::error::PlatformError;
 use super::faults::Faults;
 use super::ground_truth;
 use super::lifecycle;
@@ -121,40 +120,38 @@ pub(crate) async fn shut_down(State(app): State<Arc<App>>, headers: HeaderMap) -
     if !app.platform.admin.is_in(&headers) {
         return as_admin(&app, &headers, || StatusCode::OK.into_response());
     }
-    match wind_down(&app.platform).await {
-        Ok((stopped, left)) => {
-            if left.is_empty() {
-                app.ending.send_replace(true);
-            }
-            Json(json!({ "stopped": stopped, "left": left })).into_response()
-        }
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    let (stopped, left) = wind_down(&app.platform).await;
+    if left.is_empty() {
+        app.ending.send_replace(true);
     }
+    Json(json!({ "stopped": stopped, "left": left })).into_response()
 }
 
 /// Stops or cancels every live deployment and waits, bounded, until no process is left. Returns the
 /// ids of those stopped and left.
-async fn wind_down(platform: &Platform) -> Result<(Vec<String>, Vec<String>), PlatformError> {
-    let (ids, longest_drain) = platform.change(|world| {
+pub(crate) async fn wind_down(platform: &Platform) -> (Vec<String>, Vec<String>) {
+    let (mut ids, mut longest_drain) = (Vec::new(), 0);
+    let saved = platform.change(|world| {
         let now_ms = now_ms();
         let live = world
             .state
             .deployments
             .iter_mut()
             .filter(|row| row.is_live());
-        let mut ids = Vec::new();
-        let mut longest = 0;
         for row in live {
             // One of the two fits every live phase; a removal under way needs neither.
             let asked =
                 lifecycle::ask_stop(row, now_ms).or_else(|_| lifecycle::ask_cancel(row, now_ms));
-            longest = longest.max(row.config.draining_secs);
+            longest_drain = longest_drain.max(row.config.draining_secs);
             if asked.is_ok() {
                 ids.push(row.id.clone());
             }
         }
-        (ids, longest)
-    })?;
+    });
+    // What cannot be written down is stopped all the same.
+    if let Err(error) = saved {
+        platform.note(&format!("{error}"));
+    }
     let until = Instant::now() + Duration::from_secs(u64::from(longest_drain)) + WIND_DOWN_MARGIN;
     loop {
         let left: Vec<String> = platform.read(|world| {
@@ -164,7 +161,7 @@ async fn wind_down(platform: &Platform) -> Result<(Vec<String>, Vec<String>), Pl
                 .collect()
         });
         if left.is_empty() || Instant::now() >= until {
-            return Ok((ids, left));
+            return (ids, left);
         }
         tokio::time::sleep(WIND_DOWN_LOOK).await;
     }

@@ -25,5 +25,8 @@ pub fn set_faults(state_dir: &Path, faults: &Faults) -> Result<(), PlatformError
 /// The process table cannot be read (it is read on Linux only).
 pub fn living_processes(state_dir: &Path) -> Result<BTreeMap<String, Vec<u32>>, PlatformError> {
     let path = Path::new("/proc");
+    // The traders were told absolute paths.
+    let state_dir =
+        &std::path::absolute(state_dir).map_err(PlatformError::file("find", state_dir))?;
     ground_truth::living(&files::platform_dir(state_dir)).map_err(PlatformError::file("read", path))
 }

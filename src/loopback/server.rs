@@ -150,7 +150,8 @@ async fn listen(state_dir: &std::path::Path, port: u16) -> Result<TcpListener, P
         .map_err(|source| PlatformError::Listen { port, source })
 }
 
-/// Ends the server once nothing has been live for `patience`.
+/// Ends the server once nothing has been live for `patience`, and at once where its folder is gone:
+/// nobody could find it any more, nor what it runs.
 pub(crate) async fn end_when_idle(
     platform: Arc<Platform>,
     ending: watch::Sender<bool>,
@@ -159,11 +160,15 @@ pub(crate) async fn end_when_idle(
     let mut busy_at = Instant::now();
     while busy_at.elapsed() < patience {
         tokio::time::sleep(IDLE_LOOK.min(patience)).await;
+        if !platform.dir.exists() {
+            admin::wind_down(&platform).await;
+            break;
+        }
         if platform.has_live() {
             busy_at = Instant::now();
         }
     }
-    platform.note("idle: ending");
+    platform.note("idle or homeless: ending");
     ending.send_replace(true);
 }
 
