@@ -7,6 +7,7 @@
 mod code_never_committed;
 mod kill_did_not_work;
 mod names_did_not_match;
+mod positions_stacked;
 
 use super::as_json;
 use super::document::{list, text};
@@ -52,6 +53,7 @@ const INCIDENTS: &[Incident] = &[
     code_never_committed::INCIDENT,
     kill_did_not_work::INCIDENT,
     names_did_not_match::INCIDENT,
+    positions_stacked::INCIDENT,
 ];
 
 /// One row of the document.
