@@ -139,7 +139,10 @@ fn run(declared: &Declared) -> Result<(Entries, SimReport), RehearseError> {
         max_events: EVENTS_MAX,
         max_windows: Some(WINDOWS),
     };
-    let mut entries = Entries { by_window: BTreeMap::new(), cost: Usd::ZERO };
+    let mut entries = Entries {
+        by_window: BTreeMap::new(),
+        cost: Usd::ZERO,
+    };
     let report = simulate(
         &declared.manifest,
         &declared.strategies,
