@@ -114,6 +114,8 @@ pub struct Evidence {
     pub was_running: bool,
     /// Whether ids or tokens disagreed about the target, or a path broke by a bug.
     pub in_doubt: bool,
+    /// Whether every trader address was asked again after the platform said dead.
+    pub is_fresh: bool,
     /// What each witness says.
     pub witnesses: Vec<WitnessStatus>,
     /// Open orders.
@@ -167,6 +169,12 @@ pub fn judge(evidence: &Evidence) -> (Verdict, &'static str) {
         }
         PlatformSays::Dead | PlatformSays::GoneItself => {}
     }
+    if !evidence.is_fresh {
+        return (
+            Verdict::Unverified,
+            "the trader was not asked again after the platform said dead",
+        );
+    }
     if !evidence.was_running {
         return if evidence.platform == PlatformSays::GoneItself {
             (
@@ -192,6 +200,12 @@ pub fn judge(evidence: &Evidence) -> (Verdict, &'static str) {
             "the platform says dead and no witness can confirm it",
         ),
         (Orders::Unknown, true) => (Verdict::Unverified, "open orders are not known to be zero"),
+        (Orders::NotReal | Orders::Zero, true) if evidence.platform == PlatformSays::GoneItself => {
+            (
+                Verdict::Verified,
+                "the platform is itself gone and a witness confirms the trader's end",
+            )
+        }
         (Orders::NotReal | Orders::Zero, true) => (
             Verdict::Verified,
             "the platform says dead and a witness agrees",
@@ -213,6 +227,7 @@ mod tests {
             service_proved: true,
             was_running: true,
             in_doubt: false,
+            is_fresh: true,
             witnesses: vec![Agrees],
             orders: Orders::NotReal,
             halt_read_back: false,
@@ -312,6 +327,13 @@ mod tests {
             },
             Verdict::Unverified,
         );
+        check(
+            &Evidence {
+                is_fresh: false,
+                ..stopped()
+            },
+            Verdict::Unverified,
+        );
         let idle = Evidence {
             was_running: false,
             witnesses: vec![],
@@ -373,7 +395,7 @@ mod tests {
     fn all() -> Vec<Evidence> {
         let mut all = Vec::new();
         let statuses = [Agrees, Consistent, Contradicts, Silent];
-        for bits in 0_u32..(1 << 10) {
+        for bits in 0_u32..(1 << 11) {
             let bit = |n: u32| bits & (1 << n) != 0;
             for platform in [Nothing, Live, Dead, GoneItself] {
                 for orders in [Orders::NotReal, Orders::Zero, Orders::Open, Orders::Unknown] {
@@ -384,6 +406,7 @@ mod tests {
                         service_proved: bit(2),
                         was_running: bit(3),
                         in_doubt: bit(4),
+                        is_fresh: bit(10),
                         witnesses: (5..9)
                             .zip(statuses)
                             .filter(|(n, _)| bit(*n))
@@ -411,6 +434,7 @@ mod tests {
                 Verdict::Verified => assert!(
                     evidence.goal == Goal::Stop
                         && dead
+                        && evidence.is_fresh
                         && has(Agrees)
                         && !has(Contradicts)
                         && matches!(evidence.orders, Orders::NotReal | Orders::Zero),
@@ -450,7 +474,9 @@ mod tests {
             doubted.in_doubt = true;
             let mut unanswered = evidence.clone();
             unanswered.platform = Nothing;
-            for worse in [contradicted, doubted, unanswered] {
+            let mut stale = evidence.clone();
+            stale.is_fresh = false;
+            for worse in [contradicted, doubted, unanswered, stale] {
                 assert!(judge(&worse).0 >= before, "{evidence:?} -> {worse:?}");
             }
         }

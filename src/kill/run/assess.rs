@@ -315,6 +315,7 @@ pub(crate) fn evidence(state: &State, frame: &Frame, now: Instant) -> Evidence {
             && state.sweeps.values().all(|sweep| sweep.service_proved),
         was_running: state.was_running,
         in_doubt: !state.doubts.is_empty() || state.bugs > 0,
+        is_fresh: is_fresh(state),
         halt_read_back: witnesses.iter().any(|witness| {
             witness.name == "trader_halt" && witness.status == WitnessStatus::Agrees
         }),
@@ -339,12 +340,7 @@ pub(crate) fn is_settled(state: &State, frame: &Frame, is_success: bool, now: In
     let dead = dead_at(state);
     let is_hopeless = !frame.has_platform
         || (!state.sweeps.is_empty() && state.sweeps.values().all(|sweep| sweep.is_exhausted));
-    let is_fresh = |trader: &TraderRecord| match (&trader.last, dead) {
-        (Some((asked, _)), Some(dead)) => *asked >= dead,
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
-    if !(is_hopeless || dead.is_some()) || !state.traders.values().all(is_fresh) {
+    if !(is_hopeless || dead.is_some()) || !is_fresh(state) {
         return false;
     }
     if is_success {
@@ -366,6 +362,19 @@ pub(crate) fn is_settled(state: &State, frame: &Frame, is_success: bool, now: In
         && state.traders.values().all(|trader| {
             let is_halted = || proved_halt(trader, state, &[Extent::Full]).is_some();
             is_trader_mute(trader, frame) || (is_hopeless && is_halted())
+        })
+}
+
+/// Whether every trader address was asked after the platform said dead (or, before that, at all).
+fn is_fresh(state: &State) -> bool {
+    let dead = dead_at(state);
+    state
+        .traders
+        .values()
+        .all(|trader| match (&trader.last, dead) {
+            (Some((asked, _)), Some(dead)) => *asked >= dead,
+            (Some(_), None) => true,
+            (None, _) => false,
         })
 }
 

@@ -126,6 +126,8 @@ pub(crate) struct Track {
     pub(crate) last: Option<Deployment>,
     pub(crate) final_status: Option<String>,
     pub(crate) is_live: bool,
+    /// Read as live at least once.
+    pub(crate) was_live: bool,
     /// Seen in a state in which a process may run (not merely queued or building).
     pub(crate) has_run: bool,
     pub(crate) sent: BTreeMap<Action, Sent>,
@@ -199,6 +201,17 @@ pub(crate) enum WatchdogRecord {
     Vague(String),
 }
 
+/// Whether the service carries a freeze.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ServiceFreeze {
+    /// No, and why not.
+    NotSet(Option<String>),
+    /// An earlier one, or one that could not be read before: not this run's to lift.
+    Earlier,
+    /// Set by this run.
+    Ours,
+}
+
 /// Everything that is known about one target.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -222,9 +235,10 @@ pub(crate) struct State {
     pub(crate) chores_here: usize,
     /// … and on the platform (freeze, auto-deploy, token scope).
     pub(crate) chores_platform: usize,
-    /// Whether this run set the freeze, here and on the service.
+    /// Whether this run set the freeze of this machine.
     pub(crate) froze_locally: bool,
-    pub(crate) froze_service: bool,
+    /// The freeze of the service.
+    pub(crate) service_freeze: ServiceFreeze,
     pub(crate) bugs: u32,
 }
 
@@ -250,7 +264,7 @@ impl Board {
                 chores_here: 0,
                 chores_platform: 0,
                 froze_locally: false,
-                froze_service: false,
+                service_freeze: ServiceFreeze::NotSet(None),
                 bugs: 0,
             }),
             crew: Mutex::new(JoinSet::new()),

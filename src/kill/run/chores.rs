@@ -3,7 +3,7 @@
 //! None of it may delay a stop or fail the kill; each says on the board what it changed, how to
 //! put it back, and what could still start the trader again.
 
-use super::board::Board;
+use super::board::{Board, ServiceFreeze};
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::freeze::{self, Freeze, FreezeState};
@@ -64,6 +64,7 @@ pub(crate) async fn freeze_service(
     let before = freeze::read_variable(&client, &ids, deadline).await;
     if let Ok(FreezeState::Frozen(_)) = before {
         board.write(|state| {
+            state.service_freeze = ServiceFreeze::Earlier;
             let what = "frozen on the service (an earlier freeze stands)".to_owned();
             state.changed.push(Change { what, put_back });
         });
@@ -71,14 +72,19 @@ pub(crate) async fn freeze_service(
     }
     match freeze::write_variable(&client, &ids, &freeze, deadline).await {
         Ok(()) => board.write(|state| {
-            state.froze_service = before == Ok(FreezeState::Off);
-            let what = format!("frozen on the service ({} set, no redeploy)", freeze::VARIABLE);
+            state.service_freeze = if before == Ok(FreezeState::Off) {
+                ServiceFreeze::Ours
+            } else {
+                ServiceFreeze::Earlier
+            };
+            let what = format!(
+                "frozen on the service ({} set, no redeploy)",
+                freeze::VARIABLE
+            );
             state.changed.push(Change { what, put_back });
         }),
         Err(error) => board.write(|state| {
-            state.may_restart.insert(format!(
-                "another operator's deploy: the freeze is on this machine only (service variable: {error})"
-            ));
+            state.service_freeze = ServiceFreeze::NotSet(Some(error.to_string()));
         }),
     }
 }

@@ -1,7 +1,7 @@
 //! From the board to the report: what an operator reads, and what to do next.
 
 use super::assess::{self, Frame};
-use super::board::{Board, PathRecord, State, ms};
+use super::board::{Board, PathRecord, ServiceFreeze, State, WatchdogRecord, ms};
 use super::pursuit::{Job, reenable};
 use crate::report::{Change, DeploymentReport, PathReport, PathStatus, TargetReport};
 use crate::verdict::{Goal, Verdict};
@@ -119,7 +119,10 @@ fn changed(state: &State, job: &Job) -> Vec<Change> {
         });
     }
     for (id, track) in &state.tracks {
-        if let (Some(action), Some(_)) = (track.last_action, track.acknowledged_ms) {
+        let was_running = track.was_live || track.status_seen.is_none();
+        if let (Some(action), Some(_), true) =
+            (track.last_action, track.acknowledged_ms, was_running)
+        {
             all.push(Change {
                 what: format!("deployment {id}: {} accepted", action.as_str()),
                 put_back: format!("launch deploy --env {env} (after reenable)"),
@@ -133,6 +136,15 @@ fn changed(state: &State, job: &Job) -> Vec<Change> {
 /// What could start it again, from what was seen.
 fn may_restart(state: &State, job: &Job) -> Vec<String> {
     let mut all: Vec<String> = state.may_restart.iter().cloned().collect();
+    let is_watchdog_frozen = matches!(state.watchdog, WatchdogRecord::Revoked { .. });
+    if let (Some(_), ServiceFreeze::NotSet(why), false) =
+        (&job.freeze, &state.service_freeze, is_watchdog_frozen)
+    {
+        let why = why.as_deref().unwrap_or("the platform is not in reach");
+        all.push(format!(
+            "another operator's deploy: the freeze is on this machine only ({why})"
+        ));
+    }
     for (id, track) in &state.tracks {
         if track.final_status.as_deref() == Some("SUCCESS (stopped)") {
             all.push(format!(

@@ -3,7 +3,7 @@
 //! Decides nothing by itself: `assess` turns the board into evidence, `verdict` judges it.
 
 use super::assess::{self, Frame};
-use super::board::{Asked, Board, Place, WatchdogRecord};
+use super::board::{Asked, Board, Place, ServiceFreeze, WatchdogRecord};
 use super::chores;
 use super::local_path::LocalPath;
 use super::sweep::{Scope, Sweep};
@@ -80,7 +80,12 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
         has_platform: platform.is_some() && job.goal == Goal::Stop,
         silent_probes: job.pace.silent_probes,
     };
-    board.write(|state| state.doubts.clone_from(&job.target.doubts));
+    board.write(|state| {
+        state.doubts.clone_from(&job.target.doubts);
+        if job.goal == Goal::ReduceOnly {
+            state.platform_path.detail = "not asked: it keeps running".into();
+        }
+    });
     start_paths(&job, &board, platform.as_ref(), deadline);
     start_chores(&job, &board, platform.as_ref(), deadline);
     let (verdict, reason) = wait(&job, &board, &frame, deadline).await;
@@ -229,22 +234,16 @@ fn start_chores(
         let work = chores::freeze_here(Arc::clone(board), dir, env, freeze.clone(), reenable(job));
         board.chore(Place::Here, work);
     }
-    match platform {
-        Some((client, ids)) => board.chore(
-            Place::Platform,
-            chores::freeze_service(
-                Arc::clone(board),
-                client.clone(),
-                ids.clone(),
-                freeze.clone(),
-                reenable(job),
-                limit,
-            ),
-        ),
-        None => board.write(|state| {
-            let what = "another operator's deploy: the freeze is on this machine only";
-            state.may_restart.insert(what.to_owned());
-        }),
+    if let Some((client, ids)) = platform {
+        let work = chores::freeze_service(
+            Arc::clone(board),
+            client.clone(),
+            ids.clone(),
+            freeze.clone(),
+            reenable(job),
+            limit,
+        );
+        board.chore(Place::Platform, work);
     }
 }
 
@@ -363,7 +362,12 @@ async fn lift_own_freeze(
     deadline: Deadline,
 ) {
     let limit = deadline.at_most(LIFT_MAX);
-    let (here, service) = board.read(|state| (state.froze_locally, state.froze_service));
+    let (here, service) = board.read(|state| {
+        (
+            state.froze_locally,
+            state.service_freeze == ServiceFreeze::Ours,
+        )
+    });
     let mut is_lifted = true;
     if let (true, Some((client, ids))) = (service, platform) {
         is_lifted &= freeze::clear_variable(client, ids, limit).await.is_ok();
