@@ -162,7 +162,8 @@ impl Gateway {
         let refuse = |code, seen, limit| Err(Refusal::new(code, Refuser::Wire, seen, limit));
         let order = approved.get();
         let is_entry = order.purpose == Purpose::Entry;
-        if let Some(halt) = ledger.halt().filter(|halt| !halt.reduce_only || is_entry) {
+        // A latch of this very tick counts as well as a commanded halt.
+        if let Some(halt) = ledger.halted().filter(|halt| !halt.reduce_only || is_entry) {
             return refuse("halted", Figure::Ms(now - halt.at), Figure::None);
         }
         if is_entry && self.lease_at(now).is_none() {

@@ -59,7 +59,7 @@ pub enum ListingConflict {
     Listing,
     /// Another reference price than before.
     Reference,
-    /// A reference price before the window opened.
+    /// A reference price before the window opened: ignored, it must be told again.
     EarlyReference,
 }
 
@@ -180,7 +180,7 @@ impl Market {
             && old.twap_lookback_secs == new.twap_lookback_secs;
         let conflict = match (old.reference, new.reference) {
             _ if !same => Some(ListingConflict::Listing),
-            (_, Some(_)) if early => return Some(ListingConflict::EarlyReference),
+            (_, Some(_)) if early => return None,
             (Some(before), Some(now)) if before != now => Some(ListingConflict::Reference),
             (None, Some(reference)) => {
                 old.reference = Some(reference);
@@ -277,12 +277,13 @@ impl Market {
         self.windows.get_mut(&id)
     }
 
-    /// Ids of an asset's windows that are not over at `now`.
-    pub fn windows_of(&self, asset: Asset, now: EpochMs) -> impl Iterator<Item = WindowId> {
-        self.windows
-            .iter()
-            .filter(move |(id, _)| id.asset() == asset && now < id.close())
-            .map(|(id, _)| *id)
+    /// The id of the window of an asset and a length (by its place in the list) that is open at `now`,
+    /// if it is listed.
+    pub fn current(&self, asset: Asset, length: usize, now: EpochMs) -> Option<WindowId> {
+        let length = *self.lengths.get(length)?;
+        let open_ms = now.0.div_euclid(length.ms()).checked_mul(length.ms())?;
+        let id = WindowId::try_new(asset, length, open_ms / 1_000).ok()?;
+        self.windows.contains_key(&id).then_some(id)
     }
 
     /// Windows that are not over at `now`.

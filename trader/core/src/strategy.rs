@@ -180,6 +180,8 @@ pub struct StrategyInstance {
     sizing: Part<dyn SizingRule>,
     exits: Vec<Part<dyn ExitRule>>,
     is_ready: bool,
+    /// What the first unready component missed when it was last asked.
+    waiting_for: Refusal,
 }
 
 impl StrategyInstance {
@@ -253,6 +255,7 @@ impl StrategyInstance {
             sizing: Part::new(sizing_id, sizing),
             exits,
             is_ready: false,
+            waiting_for: NOT_READY,
         };
         let held = instance.held();
         match HELD_KEYS.into_iter().find(|key| !held.contains_key(*key)) {
@@ -287,6 +290,15 @@ impl StrategyInstance {
     /// # Errors
     /// What the first unready component still misses.
     pub fn warm_up(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
+        let warmed = self.warm_parts(facts);
+        match warmed {
+            Ok(()) => self.is_ready = true,
+            Err(refusal) => self.waiting_for = refusal,
+        }
+        warmed
+    }
+
+    fn warm_parts(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
         // Exits first: a position of an earlier run must be left even while the model warms up.
         for exit in &mut self.exits {
             exit.warm_up(facts)?;
@@ -294,9 +306,7 @@ impl StrategyInstance {
         self.sizing.warm_up(facts)?;
         self.entry.warm_up(facts)?;
         self.signal.warm_up(facts)?;
-        self.probability.warm_up(facts)?;
-        self.is_ready = true;
-        Ok(())
+        self.probability.warm_up(facts)
     }
 
     /// What it would buy in this view.
@@ -310,7 +320,7 @@ impl StrategyInstance {
             self.entry.ready(),
             self.sizing.ready(),
         ) else {
-            return Err(NOT_READY);
+            return Err(self.waiting_for);
         };
         let estimate = probability.evaluate(view)?;
         let signal = signal.evaluate(view, &estimate)?;

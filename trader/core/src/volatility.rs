@@ -90,9 +90,11 @@ impl Default for VolatilityEstimator {
 }
 
 impl VolatilityEstimator {
-    /// Takes a price with its source time; one that is not later than the last is ignored.
+    /// Takes a price with its source time. One sample a second: what comes later within the same
+    /// second, or is not later than the last, is ignored.
     pub fn observe(&mut self, at: EpochMs, price: OraclePrice) {
-        if self.last.is_some_and(|last| at <= last) {
+        let second = |t: EpochMs| t.0.div_euclid(1_000);
+        if self.last.is_some_and(|last| second(at) <= second(last)) {
             return;
         }
         let Some(log_price) = price
@@ -216,6 +218,22 @@ mod tests {
     fn a_price_that_never_moves_has_no_volatility() {
         let estimator = walk(1, 0.0, 600, |_| false);
         assert!(estimator.estimate(EpochMs(600_000)).is_none());
+    }
+
+    #[test]
+    fn a_faster_feed_gives_the_same_kind_of_estimate() {
+        let mut rng = Rng::new(5);
+        let mut estimator = VolatilityEstimator::default();
+        let mut log_price = libm::log(95_000.0);
+        for quarter in 0..7_200 {
+            log_price += 0.5 * libm::sqrt(0.25 / YEAR_SECS) * rng.normal();
+            let price = rust_decimal::Decimal::try_from(libm::exp(log_price))
+                .unwrap()
+                .round_dp(8);
+            estimator.observe(EpochMs(quarter * 250), OraclePrice::try_new(price).unwrap());
+        }
+        let seen = estimator.estimate(EpochMs(1_800_000)).unwrap().get();
+        assert!((0.3..0.75).contains(&seen), "{seen}");
     }
 
     #[test]

@@ -231,3 +231,6 @@ const fn refuse(code: &'static str, seen: Figure, limit: Figure) -> Refusal {
 fn json<T: serde::Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,13 +24,10 @@ const ENTERED: &str = "entered";
 
 impl Engine {
     pub(super) fn decide_asset(&mut self, asset: Asset, out: &mut Commands) {
-        // Few windows of an asset are listed at a time; one buffer on the stack serves them.
-        let mut due = [None; WINDOWS_PER_TICK_MAX];
-        for (slot, id) in due.iter_mut().zip(self.market.windows_of(asset, self.now)) {
-            *slot = Some(id);
-        }
-        for id in due.into_iter().flatten() {
-            self.decide_window(id, out);
+        for length in 0..self.market.lengths().len() {
+            if let Some(id) = self.market.current(asset, length, self.now) {
+                self.decide_window(id, out);
+            }
         }
         self.market.forget_closed(self.now);
     }
@@ -327,9 +324,6 @@ impl Engine {
 
 /// The reason why nothing is sent in a dry run.
 const DRY_RUN: &str = "dry_run";
-
-/// Windows of one asset that one tick looks at, at most: two lengths, current and next, and spare.
-const WINDOWS_PER_TICK_MAX: usize = 16;
 
 fn changes(last: &mut Vec<&'static str>, count: usize, index: usize, code: &'static str) -> bool {
     if last.len() < count {

@@ -174,7 +174,8 @@ impl Engine {
         self.tally.events = self.tally.events.saturating_add(1);
         let records_before = self.ledger.next_seq();
         self.lapse_lease(out);
-        let at = event.src.unwrap_or(event.t);
+        // A source that claims to be ahead of us would look fresh for ever; arrival bounds it.
+        let at = event.src.map_or(event.t, |src| src.min(event.t));
         match &event.kind {
             EventKind::Oracle(tick) => {
                 self.tally.tick();

@@ -10,14 +10,27 @@ use crate::event::{
 use crate::gateway::Lease;
 use crate::journal::Line;
 use crate::ledger::{OrderPhase, RecordBody};
+use crate::market::ListingConflict;
 use crate::order::{Order, Purpose, Side};
 use crate::units::{Shares, Usd};
 
 impl Engine {
     pub(super) fn on_window(&mut self, tick: &WindowTick, out: &mut Commands) {
         let id = tick.window.id;
-        if let Some(conflict) = self.market.list(tick, self.now) {
-            self.unexplained(conflict.as_str(), &id.to_string(), out);
+        match self.market.list(tick, self.now) {
+            None => {}
+            Some(ListingConflict::EarlyReference) => {
+                let line = Line {
+                    t_ms: self.now,
+                    kind: "note",
+                    window: Some(id),
+                    what: Some("ignored"),
+                    reason: Some(ListingConflict::EarlyReference.as_str()),
+                    ..Line::default()
+                };
+                out.journal.push(line.text());
+            }
+            Some(conflict) => self.unexplained(conflict.as_str(), &id.to_string(), out),
         }
         if let Some(outcome) = tick.outcome {
             self.on_outcome(tick, outcome, out);

@@ -162,3 +162,6 @@ pub enum LedgerError {
         id: OrderId,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,8 @@ pub struct Position {
     pub sold: Shares,
     /// What that brought, after fees.
     pub proceeds: Usd,
-    /// Whether its end (sold or settled) has been counted as a win or a loss.
-    pub(super) counted: bool,
+    /// Shares bought and result at its last end (sold or settled), already counted as win or loss.
+    pub(super) counted: (Shares, Usd),
 }
 
 /// Digits kept when a cost is split between sold and held shares, USD.
@@ -44,7 +44,7 @@ impl Position {
         cost: Usd::ZERO,
         sold: Shares::ZERO,
         proceeds: Usd::ZERO,
-        counted: false,
+        counted: (Shares::ZERO, Usd::ZERO),
     };
 
     /// Shares still held.

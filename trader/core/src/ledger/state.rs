@@ -146,14 +146,16 @@ struct Fill<'a> {
     fee: Usd,
 }
 
-/// The result of a position that has ended (sold or settled), the first time it is asked.
+/// The result of a position that has ended (sold or settled) since its last end, once per end.
 fn end_of(position: &mut Position, won: Option<bool>) -> Option<Usd> {
     let ended = won.is_some() || position.held() == Shares::ZERO;
-    if !ended || position.counted || position.bought == Shares::ZERO {
+    let (bought_before, result_before) = position.counted;
+    if !ended || position.bought == bought_before {
         return None;
     }
-    position.counted = true;
-    Some(position.realised(won))
+    let result = position.realised(won);
+    position.counted = (position.bought, result);
+    Some(result - result_before)
 }
 
 impl Default for LedgerState {
