@@ -123,7 +123,7 @@ fn the_model_answers_by_the_markets_rule() {
             ..SCENE
         })
         .unwrap(),
-        0.658118602159,
+        0.658_118_602_159,
     );
     let spot = Scene {
         rule: SettlementRule::Spot,
@@ -132,7 +132,7 @@ fn the_model_answers_by_the_markets_rule() {
         reference: "94899",
         ..SCENE
     };
-    near(p_up(&spot).unwrap(), 0.778076166110);
+    near(p_up(&spot).unwrap(), 0.778_076_166_110);
     near(
         p_up(&Scene {
             elapsed_ms: 840_000,
@@ -140,7 +140,7 @@ fn the_model_answers_by_the_markets_rule() {
             ..SCENE
         })
         .unwrap(),
-        0.615518888882,
+        0.615_518_888_882,
     );
 }
 
