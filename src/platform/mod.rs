@@ -3,6 +3,7 @@
 //! Transport and everything that stopping needs come from `launch-kill`.
 
 pub mod calls;
+pub mod connect;
 pub mod ops;
 pub mod reach;
 pub mod tokens;
