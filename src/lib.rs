@@ -14,6 +14,7 @@ pub mod receipts;
 pub mod rehearse;
 pub mod render;
 pub mod repo;
+pub mod runtime;
 pub mod schema;
 pub mod source;
 pub mod tape;

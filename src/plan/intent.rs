@@ -29,9 +29,6 @@ pub const MAX_HOLDS_PER_HOUR: u32 = 3;
 /// Clean observations in a row after which a held lease returns.
 pub const CLEAN_OBSERVATIONS: u32 = 3;
 
-/// Silence after which a hold becomes a trip where the target does not say, seconds.
-pub const SILENCE_KILL_SECS: u64 = 120;
-
 /// Which program the platform must be running, and how that shows in `/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
@@ -104,10 +101,10 @@ pub struct WatchPolicy {
 }
 
 impl WatchPolicy {
-    /// The policy with the target's own silence bound, or the default one.
-    pub fn with_silence(silence_kill_secs: Option<u64>) -> Self {
+    /// The policy with the target's own silence bound.
+    pub fn with_silence(silence_kill_secs: u64) -> Self {
         Self {
-            silence_kill_secs: silence_kill_secs.unwrap_or(SILENCE_KILL_SECS),
+            silence_kill_secs,
             lease_ttl_ms: LEASE_TTL_MS,
             max_holds_per_hour: MAX_HOLDS_PER_HOUR,
             clean_observations: CLEAN_OBSERVATIONS,
@@ -392,7 +389,7 @@ pub(crate) mod tests {
             service_id: "s".into(),
             settings: ServiceSettings::one_writer(),
             variables: BTreeMap::from([("LAUNCH_FEED".to_owned(), "hmac-sha256:1".to_owned())]),
-            watch: WatchPolicy::with_silence(None),
+            watch: WatchPolicy::with_silence(120),
         }
     }
 

@@ -167,8 +167,8 @@ async fn local(
         Ok::<_, loopback::PlatformError>((at, made))
     })
     .await;
-    let (at, made) =
-        started.map_err(|error| ConnectError::LocalProgram(format!("the start broke: {error}")))??;
+    let (at, made) = started
+        .map_err(|error| ConnectError::LocalProgram(format!("the start broke: {error}")))??;
     for kind in [TokenFile::Platform, TokenFile::Watchdog] {
         if state.read_token(kind, env)?.as_ref() != Some(&made.token) {
             state.write_token(kind, env, &made.token)?;
@@ -313,7 +313,12 @@ mod tests {
         let (_dir, _state, env) = place();
         let said = no_token(&env, &target("token_env = \"MY_TOKEN\""), "token-staging");
         assert_eq!(said.lines().count(), 4, "{said}");
-        for named in ["MY_TOKEN", "RAILWAY_TOKEN_STAGING", "token-staging", "local"] {
+        for named in [
+            "MY_TOKEN",
+            "RAILWAY_TOKEN_STAGING",
+            "token-staging",
+            "local",
+        ] {
             assert!(said.contains(named), "{said}");
         }
         assert!(ConnectError::NoToken(said).is_usage());
