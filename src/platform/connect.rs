@@ -169,11 +169,6 @@ async fn local(
     .await;
     let (at, made) = started
         .map_err(|error| ConnectError::LocalProgram(format!("the start broke: {error}")))??;
-    for kind in [TokenFile::Platform, TokenFile::Watchdog] {
-        if state.read_token(kind, env)?.as_ref() != Some(&made.token) {
-            state.write_token(kind, env, &made.token)?;
-        }
-    }
     let endpoint = Endpoint::parse(&at.endpoint)?;
     let auth = Auth::Project(made.token);
     Ok(Connected {
@@ -205,6 +200,28 @@ async fn program_of(endpoint: &str) -> Result<PathBuf, ConnectError> {
         .and_then(Value::as_str)
         .map(PathBuf::from)
         .ok_or_else(|| ConnectError::LocalProgram(told.to_string()))
+}
+
+/// Keeps the token of this machine's platform where kill, status and watchdog look for it. Not before a
+/// deploy is cleared: the file may still belong to a service of another repository that runs.
+///
+/// # Errors
+/// The state directory cannot be written.
+pub fn keep_local_token(
+    connected: &Connected,
+    state: &StateDir,
+    env: &EnvName,
+) -> Result<(), StateError> {
+    if connected.local.is_none() {
+        return Ok(());
+    }
+    let token = connected.auth.secret();
+    for kind in [TokenFile::Platform, TokenFile::Watchdog] {
+        if state.read_token(kind, env)?.as_ref() != Some(token) {
+            state.write_token(kind, env, token)?;
+        }
+    }
+    Ok(())
 }
 
 fn railway(
