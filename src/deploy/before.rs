@@ -233,9 +233,12 @@ async fn live_elsewhere(
         .read_token(TokenFile::Platform, &gathered.env)
         .map_err(|error| error.to_string())?;
     let mut why = "no token".to_owned();
-    for auth in [Some(gathered.connected.auth.clone()), token.map(Auth::Project)]
-        .into_iter()
-        .flatten()
+    for auth in [
+        Some(gathered.connected.auth.clone()),
+        token.map(Auth::Project),
+    ]
+    .into_iter()
+    .flatten()
     {
         let client = Client::new(endpoint.clone(), auth).map_err(|error| error.to_string())?;
         match observe::live(&client, ids).await {

@@ -34,6 +34,8 @@ pub struct Deployed {
     pub reason: Option<String>,
     /// What was meant to run.
     pub plan: Plan,
+    /// Verdict of the preflight that cleared it.
+    pub preflight: String,
     /// The platform's address: receipts made elsewhere than on the platform itself never count there.
     pub endpoint: String,
     /// The deployment, where one was made.
@@ -104,6 +106,7 @@ pub(crate) mod tests {
             outcome,
             reason: None,
             plan: plan(intent(), &[], plan_id, ""),
+            preflight: "pass".into(),
             endpoint: "http://127.0.0.1:1/graphql/v2".into(),
             deployment_id: Some(format!("d-{plan_id}")),
             instance_nonce: Some("n1".into()),

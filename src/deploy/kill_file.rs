@@ -13,7 +13,11 @@ pub fn of(gathered: &Gathered, sent: &Sent) -> KillFile {
     let previous = sent.previous.clone().unwrap_or_default();
     let is_known = sent.instance_nonce.is_some();
     let newer = |new: &Option<String>, old: Option<String>| {
-        if is_known { new.clone() } else { new.clone().or(old) }
+        if is_known {
+            new.clone()
+        } else {
+            new.clone().or(old)
+        }
     };
     KillFile {
         schema_version: launch_kill::kill_file::SCHEMA_VERSION,

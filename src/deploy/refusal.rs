@@ -47,7 +47,9 @@ pub enum Failure {
     #[error("the platform refused the deploy: {0}")]
     NotAccepted(String),
     /// The answer to the deploy was lost and no deployment of this commit can be found.
-    #[error("the answer to the deploy was lost ({0}), and no new deployment of this commit appeared")]
+    #[error(
+        "the answer to the deploy was lost ({0}), and no new deployment of this commit appeared"
+    )]
     NeverAppeared(String),
     /// A step did not come to its end.
     #[error("{step}: {why}")]

@@ -12,6 +12,7 @@ use crate::plan::gather::Gathered;
 use crate::plan::intent::DRAINING_SECS;
 use crate::verify::observe;
 use crate::watchdog::spawn;
+use launch_kill::verdict::Verdict as KillVerdict;
 use launch_kill::{Deadline, Endpoint, JsonClient, KillFile, Watchdog};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -45,11 +46,18 @@ pub async fn hold(gathered: &Gathered, steps: &mut Steps) -> Result<(), Refusal>
     let known = KillFile::read(&gathered.state, &gathered.env)
         .map_err(|error| Refusal::Unknown(error.to_string()))?;
     let deadline = Deadline::after(Duration::from_millis(
-        over_in_ms.max(LEASE_TTL_MAX_MS).saturating_add(LEASE_MARGIN_MS),
+        over_in_ms
+            .max(LEASE_TTL_MAX_MS)
+            .saturating_add(LEASE_MARGIN_MS),
     ));
-    let client = trader(known.as_ref().and_then(|file| file.trader_url.as_deref()), gathered);
+    let client = trader(
+        known.as_ref().and_then(|file| file.trader_url.as_deref()),
+        gathered,
+    );
     let Some(client) = client else {
-        steps.say(&format!("the old instance's address is unknown: waiting {over_in_ms} ms"));
+        steps.say(&format!(
+            "the old instance's address is unknown: waiting {over_in_ms} ms"
+        ));
         tokio::time::sleep(Duration::from_millis(over_in_ms)).await;
         return Ok(());
     };
@@ -132,10 +140,14 @@ pub async fn confirm_gone(
         left = others(gathered, sent).await.map_err(at(step))?;
     }
     for id in &left {
-        steps.say(&format!("{id} is still live after draining: stopping it by id"));
+        steps.say(&format!(
+            "{id} is still live after draining: stopping it by id"
+        ));
         let reason = format!("replaced by plan {}", gathered.plan.plan_id);
         let report = stop::by_id(gathered, id, None, &reason).await;
-        if report.verdict.exit_code() != 0 {
+        // The platform's word is enough here: the new instance can only take the writer lock when the
+        // old one has let go of it, and that is waited for next.
+        if report.verdict > KillVerdict::PlatformOnly {
             return Err(Failure::Step {
                 step,
                 why: format!("{id} could not be stopped: {}", report.reason),

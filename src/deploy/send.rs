@@ -53,7 +53,12 @@ async fn read_back(gathered: &Gathered) -> Result<(), Refusal> {
             .await
             .map_err(unknown)?
             .into_iter()
-            .map(|(name, value)| (name, value.map_or_else(String::new, |v| v.expose().to_owned())))
+            .map(|(name, value)| {
+                (
+                    name,
+                    value.map_or_else(String::new, |v| v.expose().to_owned()),
+                )
+            })
             .collect();
     let control = gathered.tokens.control.expose().as_bytes();
     let seen = variables::salted(&after, &BTreeMap::new(), control);
@@ -119,7 +124,9 @@ pub async fn send(
     let id = match answer {
         Ok(id) => id,
         Err(error) if error.may_have_acted() => {
-            steps.say(&format!("the answer was lost ({error}): looking for the deployment"));
+            steps.say(&format!(
+                "the answer was lost ({error}): looking for the deployment"
+            ));
             find_lost(gathered, sent)
                 .await?
                 .ok_or_else(|| Failure::NeverAppeared(error.to_string()))?
@@ -162,7 +169,9 @@ pub async fn find_lost(gathered: &Gathered, sent: &SharedSent) -> Result<Option<
         if deadline.is_over() {
             return Ok(None);
         }
-        deadline.sleep(gathered.connected.poll.max(wait::TRADER_POLL)).await;
+        deadline
+            .sleep(gathered.connected.poll.max(wait::TRADER_POLL))
+            .await;
     }
 }
 

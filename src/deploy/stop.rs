@@ -37,6 +37,10 @@ pub async fn by_id(
         instance_nonce: None,
         process: None,
     });
+    // A halt is written into the ledger and outlives the deployment. On this machine a refused
+    // connection proves enough without one; behind an edge proxy only the halt does.
+    let halt_token = (connected.local.is_none() && witness.trader_url.is_some())
+        .then(|| gathered.tokens.halt.clone());
     stop_deployment(Stop {
         env: gathered.env.to_string(),
         is_local: connected.local.is_some(),
@@ -44,9 +48,11 @@ pub async fn by_id(
         auth: connected.auth.clone(),
         ids: connected.ids.clone(),
         deployment_id: deployment_id.to_owned(),
-        trader_url: witness.trader_url.and_then(|url| Endpoint::parse(&url).ok()),
+        trader_url: witness
+            .trader_url
+            .and_then(|url| Endpoint::parse(&url).ok()),
         instance_nonce: witness.instance_nonce,
-        halt_token: Some(gathered.tokens.halt.clone()),
+        halt_token,
         trader_process: witness.process,
         may_be_live: gathered.plan.intent.mode == Mode::Live,
         reason: reason.to_owned(),

@@ -12,7 +12,7 @@ use launch_kill::platform::ServiceIds;
 use launch_kill::process::ProcessId;
 use launch_kill::{
     Auth, BadEndpoint, CallError, Client, Deadline, Deployment, Endpoint, EnvName, JsonClient,
-    Secret, StateDir, StateError, TokenFile,
+    KillFile, LocalProcesses, Secret, StateDir, StateError, TokenFile,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -170,6 +170,7 @@ async fn local(
     let (at, made) = started
         .map_err(|error| ConnectError::LocalProgram(format!("the start broke: {error}")))??;
     let endpoint = Endpoint::parse(&at.endpoint)?;
+    follow_platform(state, env, &at)?;
     let auth = Auth::Project(made.token);
     Ok(Connected {
         client: Client::new(endpoint.clone(), auth.clone())?,
@@ -187,6 +188,47 @@ async fn local(
         dashboard_url: None,
         poll: Duration::from_millis(LOCAL_POLL_MS),
     })
+}
+
+/// Starts this machine's platform again where it has ended. Its state, and with it every service and
+/// variable, is on disk.
+///
+/// # Errors
+/// It cannot be started.
+pub async fn wake(state: &StateDir, env: &EnvName) -> Result<(), ConnectError> {
+    let root = state.root().to_owned();
+    let started =
+        tokio::task::spawn_blocking(move || loopback::ensure(&root, TIME_SCALE, None)).await;
+    let at = started
+        .map_err(|error| ConnectError::LocalProgram(format!("the start broke: {error}")))??;
+    follow_platform(state, env, &at)
+}
+
+/// A platform that was started again is another process, perhaps at another port: the kill file must
+/// lead to the one that answers.
+fn follow_platform(
+    state: &StateDir,
+    env: &EnvName,
+    at: &loopback::Endpoint,
+) -> Result<(), ConnectError> {
+    let Some(mut kill_file) = KillFile::read(state, env)? else {
+        return Ok(());
+    };
+    let process = at.process();
+    let known = kill_file.local.as_ref().and_then(LocalProcesses::platform);
+    let is_same = known.as_ref() == Some(&process)
+        && kill_file.endpoint.as_deref() == Some(at.endpoint.as_str());
+    if !kill_file.is_local() || is_same {
+        return Ok(());
+    }
+    kill_file.endpoint = Some(at.endpoint.clone());
+    let mut local = kill_file.local.take().unwrap_or_default();
+    local.boot_id = Some(process.boot_id);
+    local.platform_pid = Some(process.pid);
+    local.platform_start = Some(process.start);
+    kill_file.local = Some(local);
+    kill_file.write(state, env)?;
+    Ok(())
 }
 
 /// The program that the machine's platform starts: its own, or one that a rehearsal gave it.

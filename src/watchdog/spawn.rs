@@ -81,7 +81,6 @@ pub async fn find_or_start(
     env: &EnvName,
     control: &Secret,
     program: &Path,
-    extra: &[String],
 ) -> Result<Running, SpawnError> {
     if let Some(running) = find(state, env, control).await {
         return Ok(running);
@@ -100,7 +99,6 @@ pub async fn find_or_start(
         .args(["--env", env.as_str(), "--detached"])
         .arg("--state-dir")
         .arg(state.root())
-        .args(extra)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(output)

@@ -1,0 +1,172 @@
+//! A snapshot as people read it: one line a question, "unknown" where nothing was seen.
+//!
+//! Pure: text out.
+
+use super::snapshot::{Seen, Snapshot};
+use crate::plan::render::short;
+use serde_json::Value;
+use std::fmt::Write as _;
+use trader_core::wire::Health;
+
+/// One environment; ends with a newline.
+pub(super) fn human(snapshot: &Snapshot) -> String {
+    let mut out = format!(
+        "{} ({})\n",
+        snapshot.env,
+        snapshot.platform.as_deref().unwrap_or("platform unknown")
+    );
+    let mut row = |name: &str, value: &str| {
+        // Writing into a String cannot fail.
+        let _infallible = writeln!(out, "  {name:<11} {value}");
+    };
+    row("live", &live(snapshot));
+    match &snapshot.trader {
+        Seen::Known(health) => trader(health, &mut row),
+        Seen::Absent(why) => row("trader", &format!("none: {why}")),
+        Seen::Unknown(why) => {
+            row("trader", &format!("unknown: {why}"));
+            row("lease", "unknown");
+            row("positions", "unknown");
+        }
+    }
+    row("watchdog", &watchdog(snapshot));
+    row("freeze", &freeze(snapshot));
+    if let Some(plan) = &snapshot.deploying {
+        row("deploying", &format!("plan {plan}, from this machine"));
+    }
+    if let Some(url) = &snapshot.dashboard_url {
+        row("dashboard", url);
+    }
+    out
+}
+
+fn live(snapshot: &Snapshot) -> String {
+    match &snapshot.live {
+        Seen::Known(live) if live.is_empty() => "nothing".to_owned(),
+        Seen::Known(live) => live
+            .iter()
+            .map(|deployment| {
+                let commit = deployment.commit.as_deref().unwrap_or("commit unknown");
+                format!(
+                    "{} ({}, {})",
+                    deployment.id,
+                    deployment.status,
+                    short(commit)
+                )
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        Seen::Absent(why) => format!("nothing: {why}"),
+        Seen::Unknown(why) => format!("unknown: {why}"),
+    }
+}
+
+fn trader(health: &Health, row: &mut impl FnMut(&str, &str)) {
+    let commit = health
+        .platform_commit
+        .as_deref()
+        .unwrap_or("commit unknown");
+    row(
+        "trader",
+        &format!(
+            "{:?}, {} {}, instance {}, mode {}, feed {}",
+            health.state,
+            health.trader_version,
+            short(commit),
+            short(&health.instance_nonce),
+            health.mode,
+            health.feed
+        )
+        .to_lowercase(),
+    );
+    row("strategies", &health.strategies.join(", "));
+    row("lease", &lease(health));
+    if let Some(halt) = &health.halted {
+        let extent = if halt.reduce_only {
+            "entries off, exits on"
+        } else {
+            "nothing is sent"
+        };
+        row(
+            "halted",
+            &format!("{extent}; by {}: {}", halt.by, halt.reason),
+        );
+    }
+    row(
+        "ticks",
+        health.last_tick_at.as_deref().unwrap_or("none seen yet"),
+    );
+    row("positions", &positions(health));
+    row(
+        "orders",
+        &format!(
+            "{} open, {} in the last minute, {} errors",
+            health.open_orders, health.orders_last_minute, health.errors_last_minute
+        ),
+    );
+    row("day", &format!("{} USD", health.pnl_day_usd));
+}
+
+fn lease(health: &Health) -> String {
+    match &health.lease {
+        Some(lease) => format!("held by {} for {} ms", lease.holder, lease.expires_in_ms),
+        None => "not held: no entries".to_owned(),
+    }
+}
+
+fn positions(health: &Health) -> String {
+    if health.positions.is_empty() {
+        return "none".to_owned();
+    }
+    let each: Vec<String> = health
+        .positions
+        .iter()
+        .map(|position| {
+            format!(
+                "{} {} shares {} (at most {} USD to lose, closes in {} s)",
+                position.window,
+                position.shares,
+                position.outcome,
+                position.cost_usd,
+                position.closes_in_ms / 1_000
+            )
+        })
+        .collect();
+    format!("{} USD at stake: {}", health.exposure_usd, each.join("; "))
+}
+
+fn watchdog(snapshot: &Snapshot) -> String {
+    match &snapshot.watchdog {
+        Seen::Known(told) => {
+            let text = |name: &str| told.get(name).and_then(Value::as_str);
+            let reason = text("reason").map_or_else(String::new, |why| format!(" ({why})"));
+            let pid = told.get("pid").and_then(Value::as_u64);
+            let pid = pid.map_or_else(String::new, |pid| format!(", process {pid}"));
+            format!("{}{reason}{pid}", text("state").unwrap_or("unknown"))
+        }
+        Seen::Absent(why) => match &snapshot.watchdog_ended {
+            Some(ended) => format!("{why} (the last one: {ended})"),
+            None => why.clone(),
+        },
+        Seen::Unknown(why) => format!("unknown: {why}"),
+    }
+}
+
+fn freeze(snapshot: &Snapshot) -> String {
+    let platform = match &snapshot.frozen_on_platform {
+        Seen::Known(None) => None,
+        Seen::Known(Some(frozen)) => Some(format!("platform: {frozen}")),
+        Seen::Absent(_) => None,
+        Seen::Unknown(why) => Some(format!("platform: unknown ({why})")),
+    };
+    let here = snapshot
+        .frozen_here
+        .as_ref()
+        .map(|frozen| format!("this machine: {frozen}"));
+    let all: Vec<String> = here.into_iter().chain(platform).collect();
+    if all.is_empty() {
+        "off".to_owned()
+    } else {
+        all.join("; ")
+    }
+}
