@@ -5,7 +5,7 @@ use super::refusal::{Failure, at};
 use super::sent::SharedSent;
 use super::stage::{self, Phase, Stage};
 use super::steps::Steps;
-use super::{halt_left, kill_file, operator, replace, wait};
+use super::{halt_left, kill_file, replace, wait};
 use crate::plan::gather::Gathered;
 use crate::platform::connect;
 use crate::verify::identity;

@@ -34,20 +34,20 @@ pub fn of(gathered: &Gathered, sent: &Sent) -> KillFile {
         watchdog_url: sent.watchdog_url.clone().or(previous.watchdog_url),
         dashboard_url: gathered.connected.dashboard_url.clone(),
         token_env: gathered.target.token_env.clone(),
-        local: local(gathered, sent, previous.local),
+        local: local(gathered, sent, previous.local.as_ref()),
     }
 }
 
 fn local(
     gathered: &Gathered,
     sent: &Sent,
-    previous: Option<LocalProcesses>,
+    previous: Option<&LocalProcesses>,
 ) -> Option<LocalProcesses> {
     let platform = &gathered.connected.local.as_ref()?.process;
     let trader = sent
         .process
         .clone()
-        .or_else(|| previous.as_ref().and_then(LocalProcesses::trader));
+        .or_else(|| previous.and_then(LocalProcesses::trader));
     Some(LocalProcesses {
         boot_id: Some(platform.boot_id.clone()),
         platform_pid: Some(platform.pid),

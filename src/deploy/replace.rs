@@ -36,12 +36,11 @@ pub async fn hold(gathered: &Gathered, steps: &mut Steps) -> Result<(), Refusal>
         return Ok(());
     };
     steps.begin("hold the old instance");
-    let over_in_ms = match watchdog(gathered).await {
-        Some(watchdog) => ask_to_hold(&watchdog, gathered, steps).await,
-        None => {
-            steps.say("no watchdog answers: nobody renews the old lease");
-            LEASE_TTL_MAX_MS
-        }
+    let over_in_ms = if let Some(watchdog) = watchdog(gathered).await {
+        ask_to_hold(&watchdog, gathered, steps).await
+    } else {
+        steps.say("no watchdog answers: nobody renews the old lease");
+        LEASE_TTL_MAX_MS
     };
     let known = KillFile::read(&gathered.state, &gathered.env)
         .map_err(|error| Refusal::Unknown(error.to_string()))?;
@@ -69,10 +68,9 @@ pub async fn hold(gathered: &Gathered, steps: &mut Steps) -> Result<(), Refusal>
                 steps.say(&format!("{old} holds no lease; its exits stay on"));
                 return Ok(());
             }
-            Ok(_) => {}
             // A silent one is believed to be without a lease only when every grant must be over.
             Err(_) if since.elapsed() >= Duration::from_millis(over_in_ms) => return Ok(()),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
         deadline.sleep(wait::TRADER_POLL).await;
     }

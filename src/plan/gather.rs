@@ -145,10 +145,14 @@ impl GatherError {
         match self {
             Self::Repo(_) | Self::NoSuchEnv(_) | Self::Token(_) => Exit::Usage,
             // `launch.toml` that cannot be used is 2; a bug stays a bug.
-            Self::Targets(problems) => match source::exit_of(problems) {
-                Exit::CheckFailed => Exit::Usage,
-                other => other,
-            },
+            Self::Targets(problems) => {
+                let exit = source::exit_of(problems);
+                if exit == Exit::CheckFailed {
+                    Exit::Usage
+                } else {
+                    exit
+                }
+            }
             Self::Manifest(problems) => source::exit_of(problems),
             Self::Engine { .. } => Exit::CheckFailed,
             Self::Connect(error) if error.is_usage() => Exit::Usage,

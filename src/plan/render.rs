@@ -80,10 +80,16 @@ pub fn human(plan: &Plan) -> String {
 
 /// What changed since a plan was made.
 pub fn changes(changes: &[Change]) -> String {
-    changes
-        .iter()
-        .map(|c| format!("  {}: planned {}, now {}\n", c.field, c.planned, c.now))
-        .collect()
+    let mut out = String::new();
+    for change in changes {
+        // Writing into a String cannot fail.
+        let _infallible = writeln!(
+            out,
+            "  {}: planned {}, now {}",
+            change.field, change.planned, change.now
+        );
+    }
+    out
 }
 
 fn program(program: &Program) -> String {

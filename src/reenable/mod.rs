@@ -15,6 +15,7 @@ use launch_kill::freeze::{self, Freeze, FreezeState};
 use launch_kill::{EnvName, StateDir};
 use places::{Place, Request};
 use serde_json::json;
+use std::fmt::Write as _;
 
 /// Lift a freeze, on the record.
 ///
@@ -141,15 +142,18 @@ fn human(env: &EnvName, request: &Request, lifted: bool, all: &[Place]) -> Strin
     };
     let mut out = format!("{env}: {word} (freeze {})\n", request.freeze_id);
     for place in all {
-        out.push_str(&format!(
-            "  {:<20} {}: {}\n",
-            place.place, place.status, place.detail
-        ));
+        // Writing into a String cannot fail.
+        let _infallible = writeln!(
+            out,
+            "  {:<20} {}: {}",
+            place.name, place.status, place.detail
+        );
     }
     if lifted {
-        out.push_str(&format!(
-            "\n  next: launch deploy --env {env}, or launch status --env {env}\n"
-        ));
+        let _infallible = writeln!(
+            out,
+            "\n  next: launch deploy --env {env}, or launch status --env {env}"
+        );
     }
     out
 }

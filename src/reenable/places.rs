@@ -61,7 +61,7 @@ impl fmt::Display for Status {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Place {
     /// Which.
-    pub(super) place: &'static str,
+    pub(super) name: &'static str,
     /// How it ended.
     pub(super) status: Status,
     /// What was seen.
@@ -75,9 +75,9 @@ impl Place {
     }
 }
 
-fn place(place: &'static str, status: Status, detail: impl Into<String>) -> Place {
+fn place(name: &'static str, status: Status, detail: impl Into<String>) -> Place {
     Place {
-        place,
+        name,
         status,
         detail: detail.into(),
     }

@@ -154,9 +154,8 @@ fn watchdog(snapshot: &Snapshot) -> String {
 
 fn freeze(snapshot: &Snapshot) -> String {
     let platform = match &snapshot.frozen_on_platform {
-        Seen::Known(None) => None,
         Seen::Known(Some(frozen)) => Some(format!("platform: {frozen}")),
-        Seen::Absent(_) => None,
+        Seen::Known(None) | Seen::Absent(_) => None,
         Seen::Unknown(why) => Some(format!("platform: unknown ({why})")),
     };
     let here = snapshot

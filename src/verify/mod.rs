@@ -19,6 +19,7 @@ use crate::watchdog::expectation::Expectation;
 use judgement::{Lease, Line, Verdict};
 use launch_kill::{Endpoint, EnvName, JsonClient, StateDir};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// Compare what runs with what was declared.
 ///
@@ -91,7 +92,11 @@ async fn verify(
         reach::reach(&state, &env, Role::Operator, args.endpoint.as_deref()).map_err(|error| {
             match error {
                 ReachError::NoKillFile { .. } | ReachError::Incomplete { .. } => unknown(&error),
-                other => usage(&other),
+                ReachError::ForeignEndpoint { .. }
+                | ReachError::State(_)
+                | ReachError::Token(_)
+                | ReachError::Endpoint(_)
+                | ReachError::Client(_) => usage(&error),
             }
         })?;
     let all = receipts::read_all(&state).map_err(|error| unknown(&error))?;
@@ -136,12 +141,14 @@ fn human(env: &str, expected: &Expectation, verdict: Verdict, lines: &[Line]) ->
         expected.deployment_id
     );
     for line in lines {
-        out.push_str(&format!(
-            "  {:<8} {:<20} {}\n",
+        // Writing into a String cannot fail.
+        let _infallible = writeln!(
+            out,
+            "  {:<8} {:<20} {}",
             word(line.verdict),
             line.what,
             line.detail
-        ));
+        );
     }
     out
 }

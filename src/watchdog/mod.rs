@@ -111,7 +111,7 @@ impl Unable {
 pub fn run(args: &WatchdogArgs, ctx: &Context) -> Exit {
     if args.detached {
         // Fails only for a group leader, which has left the session of its parent already.
-        drop(rustix::process::setsid());
+        let _left_already = rustix::process::setsid();
     }
     let runtime = match crate::runtime::new() {
         Ok(runtime) => runtime,

@@ -15,6 +15,7 @@ use crate::deploy::lock;
 use launch_kill::freeze::{self, FreezeState};
 use launch_kill::{CallError, Deadline, Endpoint, EnvName, JsonClient, KillFile, Secret, StateDir};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -377,10 +378,11 @@ impl Patrol {
         let written = record::write(&self.state, &self.env, &self.record);
         let mut line = format!("{at} watchdog {} {event} {detail}", self.env);
         if let Err(error) = journal {
-            line.push_str(&format!(" (journal: {error})"));
+            // Writing into a String cannot fail.
+            let _infallible = write!(line, " (journal: {error})");
         }
         if let Err(error) = written {
-            line.push_str(&format!(" (record: {error})"));
+            let _infallible = write!(line, " (record: {error})");
         }
         self.ctx.note(&line);
     }
