@@ -12,10 +12,16 @@ use std::path::PathBuf;
 const COMMANDS_HELP: &str = "\
 Launch:
   preflight    Judge HEAD: git, manifest, components, dry run, target
+  plan         Show what a deploy would do, with its digests
+  deploy       Preflight, deploy by commit id, verify, hand to the watchdog
+  verify       Compare what runs with what was declared
+  watchdog     Watch a deployment, grant its trading lease, stop it when it is wrong
+  status       Show what runs, what it holds and who watches it
 
 Stop:
   kill         Stop everything and prove it; needs a token and ids, nothing else
   halt         Entries off, exits on, keeps running
+  reenable     Lift a freeze, on the record
 
 Rehearse:
   rehearse     The whole life in a scratch project on this machine
@@ -88,10 +94,22 @@ pub struct Shared {
 pub enum Command {
     /// Judge HEAD: git, manifest, components, dry run, target.
     Preflight(With<crate::preflight::PreflightArgs>),
+    /// Show what a deploy would do, with its digests.
+    Plan(With<crate::plan::PlanArgs>),
+    /// Preflight, deploy by commit id, verify, hand to the watchdog.
+    Deploy(With<crate::deploy::DeployArgs>),
+    /// Compare what runs with what was declared.
+    Verify(With<crate::verify::VerifyArgs>),
+    /// Watch a deployment, grant its trading lease, stop it when it is wrong.
+    Watchdog(With<crate::watchdog::WatchdogArgs>),
+    /// Show what runs, what it holds and who watches it.
+    Status(With<crate::status::StatusArgs>),
     /// Stop everything and prove it; needs a token and ids, nothing else.
     Kill(launch_kill::KillArgs),
     /// Entries off, exits on, keeps running.
     Halt(launch_kill::KillArgs),
+    /// Lift a freeze, on the record.
+    Reenable(With<crate::reenable::ReenableArgs>),
     /// The whole life in a scratch project on this machine.
     Rehearse(With<crate::rehearse::RehearseArgs>),
     /// Run the trader here (dry-run or paper).
@@ -115,11 +133,17 @@ pub struct CompletionsArgs {
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
         Command::Preflight(with) => dispatch(&with, crate::preflight::run),
+        Command::Plan(with) => dispatch(&with, crate::plan::run),
+        Command::Deploy(with) => dispatch(&with, crate::deploy::run),
+        Command::Verify(with) => dispatch(&with, crate::verify::run),
+        Command::Watchdog(with) => dispatch(&with, crate::watchdog::run),
+        Command::Status(with) => dispatch(&with, crate::status::run),
         Command::Kill(args) => return launch_kill::main_with(&args),
         Command::Halt(mut args) => {
             args.reduce_only = true;
             return launch_kill::main_with(&args);
         }
+        Command::Reenable(with) => dispatch(&with, crate::reenable::run),
         Command::Rehearse(with) => dispatch(&with, crate::rehearse::run),
         Command::Trade(with) => dispatch(&with, crate::trade::run),
         Command::Tape(with) => dispatch(&with, crate::tape::run),

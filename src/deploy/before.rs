@@ -54,7 +54,7 @@ pub async fn clear(
         steps.say(note);
     }
     steps.begin("preflight");
-    let preflight = super::preflight::judge(ctx, &planned, steps).await?;
+    let preflight = super::preflight::judge(ctx, &planned).await?;
     steps.begin("lock");
     let lock = lock::take(
         &state,

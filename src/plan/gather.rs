@@ -3,7 +3,6 @@
 //! Looks only, with one exception that is said in the command's help: for a target on this machine it
 //! starts the machine's platform and makes its tokens. Decides nothing about what it sees.
 
-use super::head_files::HeadFiles;
 use super::intent::{
     Intent, PLAN_LIFE_SECS, Plan, PlanError, Program, ServiceSettings, WatchPolicy,
 };
@@ -13,10 +12,11 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::platform::connect::{self, ConnectError, Connected};
 use crate::platform::tokens::{self, TokenError, TraderTokens};
+use crate::preflight::{HeadFiles, Project, Unusable};
 use crate::repo::{Repo, RepoError};
 use crate::source::{self, Declared, Diagnostic};
 use crate::verify::observe;
-use launch_checks::targets::{Platform, TARGETS_PATH, Target, Targets};
+use launch_checks::targets::{Platform, Target};
 use launch_kill::{CallError, Deadline, EnvName, Secret, StateDir, StateError, platform};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,12 +71,9 @@ pub enum GatherError {
     /// No usable repository.
     #[error("{0}")]
     Repo(#[from] RepoError),
-    /// `launch.toml` cannot be used.
-    #[error("{}", source::render_all(.0, false))]
-    Targets(Vec<Diagnostic>),
-    /// No such environment.
-    #[error("{0}")]
-    NoSuchEnv(String),
+    /// `launch.toml` or the environment cannot be used.
+    #[error("{}", .0.render(false))]
+    Project(Unusable),
     /// Manifest or strategies cannot be used.
     #[error("{}", source::render_all(.0, false))]
     Manifest(Vec<Diagnostic>),
@@ -124,11 +121,9 @@ impl GatherError {
     /// Tells it on stderr; diagnostics come with their own headings.
     pub fn report(&self, ctx: &Context) -> Exit {
         match self {
-            Self::Targets(problems) | Self::Manifest(problems) => {
-                ctx.error(&source::render_all(problems, false));
-            }
+            Self::Project(unusable) => ctx.error(&unusable.render(ctx.color)),
+            Self::Manifest(problems) => ctx.error(&source::render_all(problems, ctx.color)),
             Self::Repo(_)
-            | Self::NoSuchEnv(_)
             | Self::Engine { .. }
             | Self::Connect(_)
             | Self::Platform { .. }
@@ -143,16 +138,8 @@ impl GatherError {
     /// The documented exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Repo(_) | Self::NoSuchEnv(_) | Self::Token(_) => Exit::Usage,
-            // `launch.toml` that cannot be used is 2; a bug stays a bug.
-            Self::Targets(problems) => {
-                let exit = source::exit_of(problems);
-                if exit == Exit::CheckFailed {
-                    Exit::Usage
-                } else {
-                    exit
-                }
-            }
+            Self::Repo(_) | Self::Token(_) => Exit::Usage,
+            Self::Project(unusable) => unusable.exit(),
             Self::Manifest(problems) => source::exit_of(problems),
             Self::Engine { .. } => Exit::CheckFailed,
             Self::Connect(error) if error.is_usage() => Exit::Usage,
@@ -175,8 +162,12 @@ pub async fn gather(
     plan_id: Option<&str>,
 ) -> Result<Gathered, GatherError> {
     let state = StateDir::at(&ctx.state_dir);
-    let repo = Repo::discover(&ctx.cwd)?;
-    let (targets, target) = target_of(&repo, env)?;
+    let Project {
+        repo,
+        targets,
+        target,
+        ..
+    } = Project::open(&ctx.cwd, env).map_err(GatherError::Project)??;
     let env = EnvName::parse(env)?;
     let declared =
         Declared::load(&HeadFiles(&repo), &target.manifest).map_err(GatherError::Manifest)?;
@@ -249,25 +240,6 @@ pub async fn gather(
         tokens,
         written,
     })
-}
-
-/// `launch.toml` of HEAD and one target of it.
-fn target_of(repo: &Repo, env: &str) -> Result<(Targets, Target), GatherError> {
-    let bytes = source::Files::read(&HeadFiles(repo), TARGETS_PATH)
-        .map_err(|problem| GatherError::Targets(vec![problem]))?;
-    let targets = source::load_targets(TARGETS_PATH, &bytes)
-        .map_err(GatherError::Targets)?
-        .value;
-    let Some(target) = targets.env.get(env).cloned() else {
-        let known: Vec<&str> = targets.env.keys().map(String::as_str).collect();
-        let near = source::nearest(env, known.iter().copied())
-            .map_or_else(String::new, |near| format!(" Did you mean {near}?"));
-        return Err(GatherError::NoSuchEnv(format!(
-            "there is no environment {env:?} in {TARGETS_PATH} of HEAD (known: {}).{near}",
-            known.join(", ")
-        )));
-    };
-    Ok((targets, target))
 }
 
 /// Ids of the component instances that the manifest builds, from an engine that is really built.

@@ -3,7 +3,6 @@
 //! Deploys nothing. Facts (`gather`) become an [`intent::Plan`]; rendering is apart.
 
 pub mod gather;
-pub mod head_files;
 pub mod intent;
 pub mod render;
 pub mod variables;
