@@ -58,7 +58,7 @@ impl Unusable {
                 )
             }
             Self::Selection(error) => {
-                format!("error: {error}\nhelp: {}", "docs/checks.md lists all codes")
+                format!("error: {error}\nhelp: docs/checks.md lists all codes")
             }
         }
     }

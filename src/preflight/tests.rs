@@ -310,3 +310,29 @@ fn a_linked_work_tree_is_judged_by_its_own_head() {
         .unwrap();
     assert_eq!(linked.repo.commit(), s.git(&["rev-parse", "HEAD~1"]));
 }
+
+#[test]
+fn every_code_has_its_page_and_no_page_lies_about_being_built() {
+    let page = include_str!("../../docs/checks.md");
+    let mut pages: Vec<(String, bool)> = page
+        .split("\n## ")
+        .skip(1)
+        .map(|section| {
+            let code = section.lines().next().unwrap_or_default().to_owned();
+            let text = section.split("\n# ").next().unwrap_or_default();
+            (code, !text.contains("Not built yet"))
+        })
+        .collect();
+    pages.sort();
+    let codes: Vec<(String, bool)> = launch_checks::catalogue()
+        .map(|(code, title)| {
+            assert!(
+                page.contains(&format!("## {code}\n\n**{title}.**")),
+                "{code} {title}"
+            );
+            let built = launch_checks::TABLE.iter().any(|row| row.code == code);
+            (code.to_string(), built)
+        })
+        .collect();
+    assert_eq!(pages, codes);
+}
