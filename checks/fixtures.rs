@@ -188,12 +188,16 @@ fn strategy() -> StrategyFile {
     serde_json::from_value(serde_json::json!({
         "schema_version": 1,
         "name": "Probability edge",
-        "probability": { "component": "x" },
-        "signals": [{ "component": "x" }],
+        "probability": { "component": "window-timing" },
+        "signals": [{ "component": "edge" }],
         "aggregation": "single",
-        "entry": { "component": "x" },
-        "sizing": { "component": "x" },
-        "exits": [{ "component": "x" }]
+        "entry": { "component": "band" },
+        "sizing": { "component": "fixed" },
+        "exits": [
+            { "component": "stop-loss" },
+            { "component": "take-profit" },
+            { "component": "window-close" }
+        ]
     }))
     .unwrap()
 }

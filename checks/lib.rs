@@ -7,6 +7,7 @@
 mod code;
 mod facts;
 mod outcome;
+mod parts;
 mod phase;
 mod report;
 mod run;
@@ -15,6 +16,8 @@ mod table;
 pub mod targets;
 
 // One file per check; each file's `//!` says what it proves and how it fails.
+mod components_ready;
+mod declared_effective;
 mod files_in_commit;
 mod limits_coherent;
 mod manifest_schema;

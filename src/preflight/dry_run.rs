@@ -7,15 +7,12 @@ use super::project::Project;
 use crate::child::{self, Bounds, ChildError, Finished};
 use launch_checks::targets::Feed;
 use launch_checks::{DryRun, DryRunDocument, DryRunEnd, Missing};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use trader_core::engine::{Commands, Engine};
-use trader_core::ledger::LedgerState;
 use trader_core::manifest::{Manifest, Mode};
+use trader_core::run::{Counterpart, Discard, Limits, simulate};
 use trader_core::strategy_file::StrategyFile;
 use trader_core::tape::TapeReader;
 use trader_core::units::StrategyId;
@@ -138,29 +135,27 @@ fn read(finished: &Finished) -> DryRunEnd {
     }
 }
 
-/// The digest of the journal that the engine of this process writes over the child's tape.
+/// The journal digest of an engine of this process over the child's tape.
 fn replay(declared: &Declared, tape: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(tape).map_err(|error| error.to_string())?;
-    let events = TapeReader::new(text.lines()).map_err(|error| error.to_string())?;
+    let events = TapeReader::new(text.lines())
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| error.to_string())?;
     let mut manifest = declared.manifest.clone();
     // The one value that a dry run replaces.
     manifest.mode = Mode::DryRun;
-    let mut engine = Engine::new(&manifest, &declared.strategies, LedgerState::default())
-        .map_err(|error| error.to_string())?;
-    let mut commands = Commands::default();
-    let mut journal = Sha256::new();
-    for event in events {
-        commands.clear();
-        engine.step(&event.map_err(|error| error.to_string())?, &mut commands);
-        for line in &commands.journal {
-            journal.update(line.as_bytes());
-            journal.update(b"\n");
-        }
-    }
-    let mut digest = "sha256:".to_owned();
-    for byte in journal.finalize() {
-        // Writing into a String cannot fail.
-        write!(digest, "{byte:02x}").ok();
-    }
-    Ok(digest)
+    let everything = Limits {
+        max_events: u64::MAX,
+        max_windows: None,
+    };
+    simulate(
+        &manifest,
+        &declared.strategies,
+        events,
+        everything,
+        Counterpart::Recorded,
+        &mut Discard,
+    )
+    .map(|report| report.journal_digest)
+    .map_err(|error| error.to_string())
 }
