@@ -5,7 +5,7 @@
 use crate::code::Code;
 use crate::facts::{
     CommitFiles, DryRun, DryRunDocument, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote,
-    Loaded, ManifestDocument, NamedPath, RemoteFacts, StrategyDocument, TreeFacts,
+    Loaded, ManifestDocument, NamedPath, RemoteFacts, Replayed, StrategyDocument, TreeFacts,
 };
 use crate::report::{CheckResult, Status};
 use crate::run::{Selection, run};
@@ -222,7 +222,13 @@ fn dry_run(manifest: &Manifest) -> DryRun {
             trader_sha256: digest("trader"),
         })),
         windows_wanted: 2,
-        replay_digest: Ok(digest("journal")),
+        replay: Ok(Replayed {
+            journal_digest: digest("journal"),
+            signals: 7,
+            intents: 2,
+            unexplained: 0,
+            refusals: [("edge_below_min".to_owned(), 5)].into(),
+        }),
         manifest_digest: digest("manifest"),
         trader_sha256: digest("trader"),
         source_commit: Some(HEAD.to_owned()),

@@ -34,7 +34,7 @@ pub use code::{Code, CodeError};
 pub use facts::{
     CommitFiles, Difference, DifferenceKind, DryRun, DryRunDocument, DryRunEnd, EnvFacts, Fact,
     FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, RemoteFacts,
-    StrategyDocument, SubmodulePush, TreeFacts,
+    Replayed, StrategyDocument, SubmodulePush, TreeFacts,
 };
 pub use outcome::{Finding, Outcome, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};

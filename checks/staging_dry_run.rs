@@ -5,7 +5,7 @@
 //! HEAD's blobs, the executable's sha256, the declared values, the replay's digest. A child that never
 //! ended proves nothing (unknown); one that broke down fails.
 
-use crate::facts::{DryRun, DryRunDocument, DryRunEnd, Facts, Loaded, known};
+use crate::facts::{DryRun, DryRunDocument, DryRunEnd, Facts, Loaded, Replayed, known};
 use crate::outcome::{Finding, Outcome};
 use crate::source_committed::short;
 use crate::targets::Platform;
@@ -100,14 +100,8 @@ fn faults(facts: &Facts, dry_run: &DryRun, document: &DryRunDocument) -> Vec<Str
         document.signals > 0 || document.intents > 0 || !document.refusals.is_empty(),
         "nothing was decided: no signal, no intent, no refusal".to_owned(),
     );
-    match &dry_run.replay_digest {
-        Ok(digest) => hold(
-            *digest == document.journal_digest,
-            format!(
-                "replay gives {digest}, the run gave {}",
-                document.journal_digest
-            ),
-        ),
+    match &dry_run.replay {
+        Ok(replayed) => hold_replay(replayed, document, &mut hold),
         Err(why) => hold(false, format!("its tape cannot be replayed: {why}")),
     }
     hold(
@@ -136,6 +130,42 @@ fn faults(facts: &Facts, dry_run: &DryRun, document: &DryRunDocument) -> Vec<Str
     }
     hold_declared(facts, document, &mut hold);
     faults
+}
+
+/// The child's own figures are not believed: the same engine over the same tape must give them too.
+fn hold_replay(
+    replayed: &Replayed,
+    document: &DryRunDocument,
+    hold: &mut impl FnMut(bool, String),
+) {
+    hold(
+        replayed.journal_digest == document.journal_digest,
+        format!(
+            "replay gives journal {}, the run gave {}",
+            replayed.journal_digest, document.journal_digest
+        ),
+    );
+    for (name, again, once) in [
+        ("signals", replayed.signals, document.signals),
+        ("intents", replayed.intents, document.intents),
+        (
+            "unexplained events",
+            replayed.unexplained,
+            document.unexplained,
+        ),
+    ] {
+        hold(
+            again == once,
+            format!("replay gives {again} {name}, the run gave {once}"),
+        );
+    }
+    hold(
+        replayed.refusals == document.refusals,
+        format!(
+            "replay refuses {:?}, the run refused {:?}",
+            replayed.refusals, document.refusals
+        ),
+    );
 }
 
 fn hold_declared(facts: &Facts, document: &DryRunDocument, hold: &mut impl FnMut(bool, String)) {
@@ -242,6 +272,15 @@ mod tests {
         for (facts, word) in [
             (with(|d| d.sent = 1), "1 orders were sent"),
             (with(|d| d.unexplained = 1), "1 unexplained"),
+            (
+                with(|d| d.signals = 8),
+                "replay gives 7 signals, the run gave 8",
+            ),
+            (
+                with(|d| d.intents = 0),
+                "replay gives 2 intents, the run gave 0",
+            ),
+            (with(|d| d.refusals.clear()), "replay refuses"),
             (with(|d| d.ticks = 0), "no tick"),
             (
                 with(|d| d.journal_digest = "sha256:other".to_owned()),
@@ -290,7 +329,7 @@ mod tests {
         };
         check("LC-501", &broke, Status::Fail, "exit status 70");
         let mut no_replay = facts();
-        no_replay.dry_run.value.as_mut().unwrap().replay_digest = Err("line 3".to_owned());
+        no_replay.dry_run.value.as_mut().unwrap().replay = Err("line 3".to_owned());
         check(
             "LC-501",
             &no_replay,
@@ -299,14 +338,21 @@ mod tests {
         );
     }
 
-    #[test]
-    fn just_inside() {
-        let quiet = with(|d| {
+    fn quiet_facts() -> Facts {
+        let mut facts = with(|d| {
             d.windows = 2;
             d.signals = 0;
             d.intents = 0;
         });
-        check("LC-501", &quiet, Status::Pass, "2 windows");
+        let replay = &mut facts.dry_run.value.as_mut().unwrap().replay;
+        let replayed = replay.as_mut().unwrap();
+        (replayed.signals, replayed.intents) = (0, 0);
+        facts
+    }
+
+    #[test]
+    fn just_inside() {
+        check("LC-501", &quiet_facts(), Status::Pass, "2 windows");
         check(
             "LC-501",
             &with(|d| d.windows = 1),

@@ -13,14 +13,29 @@ pub struct DryRun {
     pub end: DryRunEnd,
     /// Windows that it had to see.
     pub windows_wanted: u64,
-    /// The journal digest of an in-process replay of its tape, or why there is none.
-    pub replay_digest: Result<String, String>,
+    /// What an in-process replay of its tape gave, or why there is none.
+    pub replay: Result<Replayed, String>,
     /// The manifest digest that this program computes from HEAD's blobs.
     pub manifest_digest: String,
     /// sha256 of the executable that was started.
     pub trader_sha256: String,
     /// HEAD's commit, where HEAD carries the trader's source (`trader/`); else `None`.
     pub source_commit: Option<String>,
+}
+
+/// What the engine of this process said over the child's tape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// Digest of the journal.
+    pub journal_digest: String,
+    /// Signals that the strategies gave.
+    pub signals: u64,
+    /// Orders that passed every safeguard.
+    pub intents: u64,
+    /// Events that the engine could not explain.
+    pub unexplained: u64,
+    /// Refused entries by reason.
+    pub refusals: BTreeMap<String, u64>,
 }
 
 /// How the child ended.

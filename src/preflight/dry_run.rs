@@ -6,7 +6,7 @@
 use super::project::Project;
 use crate::child::{self, Bounds, ChildError, Finished};
 use launch_checks::targets::Feed;
-use launch_checks::{DryRun, DryRunDocument, DryRunEnd, Missing};
+use launch_checks::{DryRun, DryRunDocument, DryRunEnd, Missing, Replayed};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,14 +72,14 @@ pub(super) fn run(project: &Project, declared: &Declared) -> Result<DryRun, Miss
             return Err(Missing::new(error.to_string()));
         }
     };
-    let replay_digest = match &end {
+    let replay = match &end {
         DryRunEnd::Printed(_) => replay(declared, &tape),
         DryRunEnd::Broke { .. } | DryRunEnd::TimedOut { .. } => Err("it did not run".to_owned()),
     };
     Ok(DryRun {
         end,
         windows_wanted: WINDOWS_WANTED,
-        replay_digest,
+        replay,
         manifest_digest: declared.digest.clone(),
         trader_sha256,
         source_commit: project
@@ -135,8 +135,8 @@ fn read(finished: &Finished) -> DryRunEnd {
     }
 }
 
-/// The journal digest of an engine of this process over the child's tape.
-fn replay(declared: &Declared, tape: &Path) -> Result<String, String> {
+/// The engine of this process over the child's tape.
+fn replay(declared: &Declared, tape: &Path) -> Result<Replayed, String> {
     let text = std::fs::read_to_string(tape).map_err(|error| error.to_string())?;
     let events = TapeReader::new(text.lines())
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -156,6 +156,12 @@ fn replay(declared: &Declared, tape: &Path) -> Result<String, String> {
         Counterpart::Recorded,
         &mut Discard,
     )
-    .map(|report| report.journal_digest)
+    .map(|report| Replayed {
+        journal_digest: report.journal_digest,
+        signals: report.signals,
+        intents: report.intents,
+        unexplained: report.unexplained,
+        refusals: report.refusals,
+    })
     .map_err(|error| error.to_string())
 }
