@@ -15,7 +15,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use trader_core::units::Usd;
+use trader_core::units::{EpochMs, Usd};
+use trader_runtime::ledger_store::LedgerStore;
 
 const HALT: &str = "halt-token-for-tests";
 const CONTROL: &str = "control-token-for-tests";
@@ -328,6 +329,37 @@ fn planted_faults_show_and_do_what_they_say() {
         trader.lease()["accepted"],
         false,
         "a latch shuts the lease out"
+    );
+}
+
+#[test]
+fn a_token_price_in_place_of_the_oracle_price_is_never_traded_on() {
+    let volume = tempfile::tempdir().unwrap();
+    let fault = [("LAUNCH_REHEARSE_FAULT", "token_price_as_oracle")];
+    let trader = Trader::start(volume.path(), &fault).ready();
+    assert_eq!(trader.lease()["accepted"], true);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(trader.get("/health")["orders_last_minute"], 0);
+    assert!(trader.terminate().success());
+    let journal = std::fs::read_dir(volume.path().join("journal")).unwrap();
+    let text: String = journal
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert!(text.contains("oracle_out_of_range"), "{text}");
+    assert!(!text.contains("\"what\":\"enter\""), "{text}");
+}
+
+#[test]
+fn a_writer_that_is_fenced_off_ends_at_once() {
+    let volume = tempfile::tempdir().unwrap();
+    let mut trader = Trader::start(volume.path(), &[]).ready();
+    let mut store = LedgerStore::open(&volume.path().join("ledger.sqlite3")).unwrap();
+    store.take_fence("another", EpochMs(1)).unwrap();
+    assert_eq!(trader.child.wait().unwrap().code(), Some(3));
+    let last = trader.wait_for_line("trading has ended");
+    assert!(
+        last["message"].as_str().unwrap().contains("fenced off"),
+        "{last}"
     );
 }
 

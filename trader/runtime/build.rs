@@ -21,7 +21,13 @@ const COMPILED: [&str; 8] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let commit = workspace_root().and_then(|root| commit_of(&root));
+    let root = workspace_root();
+    let commit = root.as_deref().and_then(commit_of);
+    if let (None, Some(root)) = (&commit, &root) {
+        // Not there yet: cargo asks again at every build until it is. An identity that stays
+        // "unknown" after `git init` would be wrong for longer than a rebuild takes.
+        println!("cargo::rerun-if-changed={}", root.join(".git").display());
+    }
     println!(
         "cargo::rustc-env=LAUNCH_BUILD_COMMIT={}",
         commit.as_deref().unwrap_or("unknown")

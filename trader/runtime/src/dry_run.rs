@@ -4,7 +4,7 @@
 //! ledger lives in memory, and nothing reads a clock. Must not send anything and must not touch the
 //! ledger of a running trader.
 
-use crate::feeds::{self, FeedError, FeedSpec};
+use crate::feeds::{self, FeedError, FeedSpec, Source};
 use crate::identity::{self, BUILD_COMMIT, IdentityError};
 use crate::ledger_store::{LedgerStore, StoreError};
 use crate::manifest_files::{self, ManifestFileError};
@@ -154,7 +154,7 @@ pub fn run(order: &DryRun) -> Result<DryRunDocument, DryRunError> {
     let mut store = LedgerStore::in_memory()?;
     let fence = store.take_fence("dry-run", START)?;
     let mut session = Session::new(engine, store, fence, Way::Shut, recorder);
-    let events = feeds::open(&order.feed, &declared.manifest, START)?;
+    let events = Source::check(&order.feed, &declared.manifest)?.start(START)?;
     let seen = play(&mut session, events, order.windows)?;
     session.close()?;
     let engine = session.engine();

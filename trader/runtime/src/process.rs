@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::config::Config;
 use crate::faults::{self, Fault};
+use crate::feeds::Source;
 use crate::gate::{Gate, InstanceId};
 use crate::health::{self, Program, Snapshot};
 use crate::http::{self, BoundedListener, Surface};
@@ -109,12 +110,7 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), ProcessError> {
             asked: mode,
         });
     }
-    // Opened once only to see that it can be: it is opened again when the writer lock is ours.
-    drop(crate::feeds::open(
-        &config.feed,
-        &declared.manifest,
-        clock::wall(),
-    )?);
+    let feed = Source::check(&config.feed, &declared.manifest)?;
     let program = program(config, &declared)?;
     let store = open_ledger(&config.ledger)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -122,7 +118,7 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), ProcessError> {
         .enable_all()
         .build()
         .map_err(ProcessError::System)?;
-    let result = runtime.block_on(serve(config, declared, program, store));
+    let result = runtime.block_on(serve(config, declared, program, store, feed));
     runtime.shutdown_timeout(Duration::from_millis(HTTP_GRACE_MS));
     result
 }
@@ -169,6 +165,7 @@ async fn serve(
     declared: Declared,
     program: Program,
     store: LedgerStore,
+    feed: Source,
 ) -> Result<(), ProcessError> {
     let mut signals = Signals::listen().map_err(ProcessError::System)?;
     let gate = Arc::new(Gate::new(InstanceId {
@@ -199,7 +196,7 @@ async fn serve(
     let mut ended = start_loop(Loop {
         declared,
         program,
-        feed: config.feed.clone(),
+        feed,
         freeze: config.freeze.clone(),
         fault: config.fault.clone(),
         store,
@@ -323,4 +320,21 @@ fn log_panics() {
             &[("panic", message.into()), ("at_line", place.into())],
         );
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_the_loop_is_an_end_not_a_silence() {
+        let (to, ended) = oneshot::channel::<Result<(), LoopError>>();
+        let thread = std::thread::spawn(move || {
+            let _held = to;
+            panic!("planted");
+        });
+        let result = loop_result(ended.await);
+        assert!(matches!(result, Err(ProcessError::Panicked)));
+        assert!(thread.join().is_err());
+    }
 }

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use trader_core::event::Event;
 use trader_core::manifest::Manifest;
 use trader_core::tape::TapeError;
-use trader_core::units::{EpochMs, UnitError};
+use trader_core::units::{Asset, EpochMs, UnitError};
 use trader_core::window::WindowLength;
 
 /// A feed as it is declared.
@@ -118,25 +118,75 @@ pub enum FeedError {
 /// Events of a feed, on the wall clock; those before the opening instant are history.
 pub type Events = Box<dyn Iterator<Item = Result<Event, FeedError>> + Send>;
 
-/// Opens a feed so that `now` lies within it.
-///
-/// # Errors
-/// See [`FeedError`]; a tape is read to its end first.
-pub fn open(spec: &FeedSpec, manifest: &Manifest, now: EpochMs) -> Result<Events, FeedError> {
-    let warm_up_secs = manifest.window.warm_up_secs.get();
-    match spec {
-        FeedSpec::Generator { seed } => {
-            let lengths = lengths(manifest)?;
-            let events = synthetic::events(*seed, now, warm_up_secs, &manifest.assets, &lengths);
-            Ok(Box::new(events.map(Ok)))
+/// A feed that was checked and can be started, more than once.
+#[derive(Debug, Clone)]
+pub struct Source {
+    warm_up_secs: u32,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Generator {
+        seed: u64,
+        assets: Vec<Asset>,
+        lengths: Vec<WindowLength>,
+    },
+    Tape {
+        path: PathBuf,
+        span: tape::Span,
+    },
+}
+
+impl Source {
+    /// Checks a feed; a tape is read to its end.
+    ///
+    /// # Errors
+    /// See [`FeedError`].
+    pub fn check(spec: &FeedSpec, manifest: &Manifest) -> Result<Self, FeedError> {
+        let kind = match spec {
+            FeedSpec::Generator { seed } => Kind::Generator {
+                seed: *seed,
+                assets: manifest.assets.clone(),
+                lengths: lengths(manifest)?,
+            },
+            FeedSpec::Tape { path } => Kind::Tape {
+                path: path.clone(),
+                span: tape::measure(path)?,
+            },
+            FeedSpec::Venue => return Err(FeedError::Venue),
+        };
+        let warm_up_secs = manifest.window.warm_up_secs.get();
+        Ok(Self { warm_up_secs, kind })
+    }
+
+    /// Starts it so that `now` lies within it.
+    ///
+    /// # Errors
+    /// When a tape cannot be opened any more.
+    pub fn start(&self, now: EpochMs) -> Result<Events, FeedError> {
+        let warm_up_secs = self.warm_up_secs;
+        match &self.kind {
+            Kind::Generator {
+                seed,
+                assets,
+                lengths,
+            } => {
+                let events = synthetic::events(*seed, now, warm_up_secs, assets, lengths);
+                Ok(Box::new(events.map(Ok)))
+            }
+            Kind::Tape { path, span } => Ok(Box::new(tape::TapeLoop::start(
+                path,
+                *span,
+                now,
+                warm_up_secs,
+            )?)),
         }
-        FeedSpec::Tape { path } => Ok(Box::new(tape::TapeLoop::open(path, now, warm_up_secs)?)),
-        FeedSpec::Venue => Err(FeedError::Venue),
     }
 }
 
 /// The window lengths that a manifest trades.
-pub(crate) fn lengths(manifest: &Manifest) -> Result<Vec<WindowLength>, UnitError> {
+fn lengths(manifest: &Manifest) -> Result<Vec<WindowLength>, UnitError> {
     manifest
         .window
         .durations_mins

@@ -25,7 +25,7 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What one pass over the file found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
+pub(super) struct Span {
     /// First instant that plays, aligned to the unit.
     start: EpochMs,
     /// First instant that does not play.
@@ -50,9 +50,13 @@ pub(super) struct TapeLoop {
 }
 
 impl TapeLoop {
-    /// Checks the whole file and places its start at or before `now` minus the history.
-    pub(super) fn open(path: &Path, now: EpochMs, warm_up_secs: u32) -> Result<Self, FeedError> {
-        let span = measure(path)?;
+    /// Places a measured tape's start at or before `now` minus the history.
+    pub(super) fn start(
+        path: &Path,
+        span: Span,
+        now: EpochMs,
+        warm_up_secs: u32,
+    ) -> Result<Self, FeedError> {
         let history_ms = i64::from(warm_up_secs) * 1_000;
         let placed = floor_to(now.plus_ms(-history_ms), span.unit_ms);
         Ok(Self {
@@ -183,7 +187,8 @@ fn is_market(kind: &EventKind) -> bool {
     }
 }
 
-fn measure(path: &Path) -> Result<Span, FeedError> {
+/// Reads the whole file: every line must be an event, and there must be a window to trade.
+pub(super) fn measure(path: &Path) -> Result<Span, FeedError> {
     let mut lines = Lines::open(path)?;
     let (mut first, mut last, mut unit_ms) = (None, EpochMs(0), 0);
     while let Some(event) = lines.next_event()? {
@@ -334,10 +339,14 @@ mod tests {
         path
     }
 
+    fn open(path: &Path) -> Result<TapeLoop, FeedError> {
+        TapeLoop::start(path, measure(path)?, NOW, 60)
+    }
+
     #[test]
     fn windows_of_the_tape_open_when_real_windows_open() {
         let folder = tempfile::tempdir().unwrap();
-        let play = TapeLoop::open(&recorded(&folder), NOW, 60).unwrap();
+        let play = open(&recorded(&folder)).unwrap();
         let mut last = EpochMs(0);
         let mut windows = BTreeSet::new();
         for event in play
@@ -381,7 +390,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{text}\n{{\"t_ms\":1,\"kind\":\"oracle\"}}")).unwrap();
         let lines = text.lines().count();
-        let error = TapeLoop::open(&path, NOW, 60).unwrap_err().to_string();
+        let error = open(&path).unwrap_err().to_string();
         assert!(error.contains(&format!("line {}", lines + 1)), "{error}");
     }
 
@@ -391,13 +400,13 @@ mod tests {
         let path = folder.path().join("t");
         let error = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
-            TapeLoop::open(&path, NOW, 60).unwrap_err().to_string()
+            open(&path).unwrap_err().to_string()
         };
         assert!(error(b"").contains("empty"));
         assert!(error(&ZSTD_MAGIC).contains("zstd"));
         let header = br#"{"tape":1,"source":"s","created_at":"x","assets":["btc"]}"#;
         assert!(error(header).contains("no window"));
-        let missing = TapeLoop::open(&folder.path().join("none"), NOW, 60);
+        let missing = open(&folder.path().join("none"));
         assert!(missing.unwrap_err().to_string().contains("cannot read"));
     }
 
