@@ -4,8 +4,15 @@
 //! ones also know which strategies exist and which components are registered, so that a name that
 //! nothing carries is refused by the schema itself, with its place.
 
+pub mod components;
+pub mod strategies;
+
+mod columns;
+mod command;
 mod effective;
 mod generate;
+mod project;
 
+pub use command::{SchemaArgs, SchemaName, run};
 pub use effective::{effective_manifest_schema, effective_strategy_schema, targets_schema};
 pub use generate::{NAMES, committed, file_name};

@@ -1,0 +1,115 @@
+//! `launch schema`: prints a schema, plain or effective.
+
+use super::columns::columns;
+use super::project::ProjectFiles;
+use super::{committed, effective_manifest_schema, effective_strategy_schema, file_name};
+use crate::context::{Context, Format};
+use crate::exit::Exit;
+use crate::source::{Diagnostic, exit_of, find_strategies, render_all};
+use clap::ValueEnum as _;
+use serde_json::{Map, Value};
+
+/// `launch schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  launch schema                          which schemas there are
+  launch schema manifest                 the plain one, as in schemas/manifest.schema.json
+  launch schema manifest --effective     with the strategy ids of HEAD: what LC-201 judges by
+  launch schema strategy --effective     with the registered components and their options
+  launch schema --effective --format json   all of them in one document")]
+pub struct SchemaArgs {
+    /// Which schema; without it, a list.
+    #[arg(value_enum)]
+    pub name: Option<SchemaName>,
+    /// With what this project and this program really offer: strategy ids, components, options.
+    #[arg(long)]
+    pub effective: bool,
+}
+
+/// The schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SchemaName {
+    /// A launch manifest.
+    Manifest,
+    /// A strategy file.
+    Strategy,
+    /// The targets file, launch.toml.
+    Targets,
+}
+
+impl SchemaName {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Strategy => "strategy",
+            Self::Targets => "targets",
+        }
+    }
+
+    const fn judges(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifests/<name>.toml or .json",
+            Self::Strategy => "manifests/strategies/<id>.json or .toml",
+            Self::Targets => "manifests/launch.toml",
+        }
+    }
+}
+
+/// Runs `launch schema`.
+pub fn run(args: &SchemaArgs, ctx: &Context) -> Exit {
+    match document(args, ctx) {
+        Ok(text) => {
+            ctx.document(&text);
+            Exit::Ok
+        }
+        Err(problems) => {
+            ctx.error(&render_all(&problems, false));
+            exit_of(&problems)
+        }
+    }
+}
+
+fn document(args: &SchemaArgs, ctx: &Context) -> Result<String, Vec<Diagnostic>> {
+    let pretty = |value: &Value| format!("{value:#}\n");
+    match (args.name, ctx.format) {
+        (Some(name), _) => Ok(pretty(&one(name, args.effective, ctx)?)),
+        (None, Format::Human) => {
+            let rows: Vec<[String; 3]> = SchemaName::value_variants()
+                .iter()
+                .map(|name| {
+                    [
+                        name.as_str().to_owned(),
+                        format!("schemas/{}", file_name(name.as_str())),
+                        name.judges().to_owned(),
+                    ]
+                })
+                .collect();
+            Ok(columns(&rows))
+        }
+        (None, _) => {
+            let mut all = Map::new();
+            for name in SchemaName::value_variants() {
+                all.insert(name.as_str().to_owned(), one(*name, args.effective, ctx)?);
+            }
+            Ok(pretty(&Value::Object(all)))
+        }
+    }
+}
+
+fn one(name: SchemaName, effective: bool, ctx: &Context) -> Result<Value, Vec<Diagnostic>> {
+    let file = file_name(name.as_str());
+    let bug = |why: String| vec![Diagnostic::bug(&file, why)];
+    if effective && name == SchemaName::Manifest {
+        let project = ProjectFiles::open(&ctx.cwd)?;
+        ctx.note(&project.origin());
+        let known = find_strategies(&project)?;
+        let schema = effective_manifest_schema(&known).map_err(|fault| bug(fault.to_string()))?;
+        return Ok(schema.json().clone());
+    }
+    if effective && name == SchemaName::Strategy {
+        let schema = effective_strategy_schema().map_err(|fault| bug(fault.to_string()))?;
+        return Ok(schema.json().clone());
+    }
+    committed(name.as_str()).ok_or_else(|| bug("there is no schema of that name".to_owned()))
+}

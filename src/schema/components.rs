@@ -1,0 +1,124 @@
+//! `launch components`: the registry as a person or a script sees it.
+
+use super::columns::columns;
+use crate::context::{Context, Format};
+use crate::exit::Exit;
+use serde_json::{Value, json};
+use trader_core::components::options::{OptionKind, OptionSpec};
+use trader_core::components::registry::{Row, TABLE};
+use trader_core::components::Role;
+
+/// `launch components`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  launch components
+  launch components --format json
+A strategy file (manifests/strategies/<id>.json) composes them; its schema is
+`launch schema strategy --effective`.")]
+pub struct ComponentsArgs {}
+
+/// Runs `launch components`.
+pub fn run(_: &ComponentsArgs, ctx: &Context) -> Exit {
+    let text = match ctx.format {
+        Format::Human => human(),
+        _ => format!("{:#}\n", document()),
+    };
+    ctx.document(&text);
+    Exit::Ok
+}
+
+/// What a role is given and what it gives.
+const fn needs_and_gives(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Probability => ("oracle, reference price, volatility", "probability of Up"),
+        Role::Signal => ("probability, book", "outcome and edge, or a refusal"),
+        Role::Entry => ("signal, window", "leave to enter, or a refusal"),
+        Role::Sizing => ("signal, budget", "shares at a price, or a refusal"),
+        Role::Exit => ("position, book, window", "a reason to leave, or none"),
+    }
+}
+
+fn human() -> String {
+    let mut out = String::new();
+    let mut rows = vec![["ID", "ROLE", "NEEDS", "GIVES"].map(str::to_owned)];
+    rows.extend(TABLE.iter().map(|row| {
+        let (needs, gives) = needs_and_gives(row.role());
+        [row.id, row.role().as_str(), needs, gives].map(str::to_owned)
+    }));
+    out.push_str(&columns(&rows));
+    for row in TABLE {
+        out.push('\n');
+        out.push_str(row.id);
+        out.push_str(": ");
+        out.push_str(row.doc);
+        out.push('\n');
+        if !row.holds.is_empty() {
+            out.push_str("  holds from the manifest: ");
+            out.push_str(&row.holds.join(", "));
+            out.push('\n');
+        }
+        for option in row.options {
+            out.push_str(&format!("  option {}: {} ({})\n", option.name, option.doc, kind(option)));
+        }
+    }
+    out
+}
+
+/// What an option may be, in words.
+fn kind(option: &OptionSpec) -> String {
+    let words = |noun: &str, min: String, max: String, default: Option<String>| {
+        let default = default.map_or_else(|| "required".to_owned(), |value| format!("default {value}"));
+        format!("{noun} from {min} to {max}, {default}")
+    };
+    match option.kind {
+        OptionKind::Integer { min, max, default } => words(
+            "whole number",
+            min.to_string(),
+            max.to_string(),
+            default.map(|value| value.to_string()),
+        ),
+        OptionKind::Number { min, max, default } => words(
+            "number",
+            min.to_string(),
+            max.to_string(),
+            default.map(|value| value.to_string()),
+        ),
+    }
+}
+
+fn document() -> Value {
+    let components: Vec<Value> = TABLE.iter().map(component).collect();
+    json!({ "schema_version": 1, "components": components })
+}
+
+fn component(row: &Row) -> Value {
+    let (needs, gives) = needs_and_gives(row.role());
+    json!({
+        "id": row.id,
+        "role": row.role().as_str(),
+        "doc": row.doc,
+        "needs": needs,
+        "gives": gives,
+        "holds": row.holds,
+        "options": row.options_schema(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_component_and_option_is_listed() {
+        let text = human();
+        let listed = document();
+        assert_eq!(listed["components"].as_array().unwrap().len(), TABLE.len());
+        for row in TABLE {
+            assert!(text.contains(&format!("\n{}: {}\n", row.id, row.doc)), "{}", row.id);
+            for option in row.options {
+                assert!(text.contains(&format!("  option {}: ", option.name)), "{}", option.name);
+            }
+        }
+    }
+}
