@@ -28,6 +28,9 @@ mod tests {
     #[test]
     fn columns_line_up_and_end_clean() {
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
-        assert_eq!(columns(&[row("id", "x"), row("längeres", "")]), "id        x\nlängeres\n");
+        assert_eq!(
+            columns(&[row("id", "x"), row("längeres", "")]),
+            "id        x\nlängeres\n"
+        );
     }
 }

@@ -4,9 +4,9 @@ use super::columns::columns;
 use crate::context::{Context, Format};
 use crate::exit::Exit;
 use serde_json::{Value, json};
+use trader_core::components::Role;
 use trader_core::components::options::{OptionKind, OptionSpec};
 use trader_core::components::registry::{Row, TABLE};
-use trader_core::components::Role;
 
 /// `launch components`.
 #[derive(Debug, clap::Args)]
@@ -20,9 +20,10 @@ pub struct ComponentsArgs {}
 
 /// Runs `launch components`.
 pub fn run(_: &ComponentsArgs, ctx: &Context) -> Exit {
-    let text = match ctx.format {
-        Format::Human => human(),
-        _ => format!("{:#}\n", document()),
+    let text = if ctx.format == Format::Human {
+        human()
+    } else {
+        format!("{:#}\n", document())
     };
     ctx.document(&text);
     Exit::Ok
@@ -59,7 +60,17 @@ fn human() -> String {
             out.push('\n');
         }
         for option in row.options {
-            out.push_str(&format!("  option {}: {} ({})\n", option.name, option.doc, kind(option)));
+            for part in [
+                "  option ",
+                option.name,
+                ": ",
+                option.doc,
+                " (",
+                &kind(option),
+                ")\n",
+            ] {
+                out.push_str(part);
+            }
         }
     }
     out
@@ -68,7 +79,8 @@ fn human() -> String {
 /// What an option may be, in words.
 fn kind(option: &OptionSpec) -> String {
     let words = |noun: &str, min: String, max: String, default: Option<String>| {
-        let default = default.map_or_else(|| "required".to_owned(), |value| format!("default {value}"));
+        let default =
+            default.map_or_else(|| "required".to_owned(), |value| format!("default {value}"));
         format!("{noun} from {min} to {max}, {default}")
     };
     match option.kind {
@@ -115,9 +127,17 @@ mod tests {
         let listed = document();
         assert_eq!(listed["components"].as_array().unwrap().len(), TABLE.len());
         for row in TABLE {
-            assert!(text.contains(&format!("\n{}: {}\n", row.id, row.doc)), "{}", row.id);
+            assert!(
+                text.contains(&format!("\n{}: {}\n", row.id, row.doc)),
+                "{}",
+                row.id
+            );
             for option in row.options {
-                assert!(text.contains(&format!("  option {}: ", option.name)), "{}", option.name);
+                assert!(
+                    text.contains(&format!("  option {}: ", option.name)),
+                    "{}",
+                    option.name
+                );
             }
         }
     }

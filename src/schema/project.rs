@@ -24,7 +24,11 @@ impl ProjectFiles {
             }
             Err(error) => {
                 let place = cwd.display().to_string();
-                Err(vec![Diagnostic::error(Code::Unreadable, &place, error.to_string())])
+                Err(vec![Diagnostic::error(
+                    Code::Unreadable,
+                    &place,
+                    error.to_string(),
+                )])
             }
         }
     }

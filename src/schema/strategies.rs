@@ -3,8 +3,8 @@
 //! The list is made from files and manifests only; there is no third list to keep.
 
 use super::columns::columns;
-use super::project::ProjectFiles;
 use super::effective_strategy_schema;
+use super::project::ProjectFiles;
 use crate::context::{Context, Format};
 use crate::exit::Exit;
 use crate::source::{
@@ -63,7 +63,7 @@ impl State {
 
 /// One line of the listing.
 #[derive(Debug, Serialize)]
-struct Listed {
+struct Line {
     id: String,
     label: Option<String>,
     file: Option<String>,
@@ -75,31 +75,36 @@ struct Listed {
 pub fn run(_: &StrategiesArgs, ctx: &Context) -> Exit {
     match listing(ctx) {
         Ok((strategies, problems)) => {
-            let text = match ctx.format {
-                Format::Human => human(&strategies),
-                _ => format!("{:#}\n", json!({ "schema_version": 1, "strategies": strategies })),
+            let text = if ctx.format == Format::Human {
+                human(&strategies)
+            } else {
+                let document = json!({ "schema_version": 1, "strategies": strategies });
+                format!("{document:#}\n")
             };
             ctx.document(&text);
             if !problems.is_empty() {
                 ctx.error(&render_all(&problems, false));
             }
             let fault = strategies.iter().any(|strategy| strategy.state.is_fault());
-            match exit_of(&problems) {
-                Exit::Ok if fault => Exit::CheckFailed,
-                exit => exit,
+            let exit = exit_of(&problems);
+            if fault && exit == Exit::Ok {
+                Exit::CheckFailed
+            } else {
+                exit
             }
         }
         Err(problems) => {
             ctx.error(&render_all(&problems, false));
-            match exit_of(&problems) {
-                Exit::Bug => Exit::Bug,
-                _ => Exit::Usage,
+            if exit_of(&problems) == Exit::Bug {
+                Exit::Bug
+            } else {
+                Exit::Usage
             }
         }
     }
 }
 
-type Found = (Vec<Listed>, Vec<Diagnostic>);
+type Found = (Vec<Line>, Vec<Diagnostic>);
 
 /// The listing, and problems of single files; `Err` when the project itself cannot be read.
 fn listing(ctx: &Context) -> Result<Found, Vec<Diagnostic>> {
@@ -108,9 +113,9 @@ fn listing(ctx: &Context) -> Result<Found, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let listed_by = listed_by(&project, &mut problems)?;
     let known = find_strategies(&project)?;
-    let mut strategies: Vec<Listed> = known
+    let mut strategies: Vec<Line> = known
         .iter()
-        .map(|strategy| Listed {
+        .map(|strategy| Line {
             id: strategy.id.clone(),
             label: strategy.label.clone(),
             file: Some(strategy.path.clone()),
@@ -121,7 +126,7 @@ fn listing(ctx: &Context) -> Result<Found, Vec<Diagnostic>> {
     let with_file: BTreeSet<&str> = known.iter().map(|strategy| strategy.id.as_str()).collect();
     for (id, manifests) in &listed_by {
         if !with_file.contains(id.as_str()) {
-            strategies.push(Listed {
+            strategies.push(Line {
                 id: id.clone(),
                 label: None,
                 file: None,
@@ -149,7 +154,9 @@ fn state(
     let read = effective_strategy_schema()
         .map_err(|fault| vec![Diagnostic::bug(&strategy.path, fault.to_string())])
         .and_then(|schema| {
-            let bytes = project.read(&strategy.path).map_err(|problem| vec![problem])?;
+            let bytes = project
+                .read(&strategy.path)
+                .map_err(|problem| vec![problem])?;
             load_strategy(&strategy.path, &bytes, &schema)
         });
     match read {
@@ -168,7 +175,9 @@ fn listed_by(
     project: &ProjectFiles,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<BTreeMap<String, Vec<String>>, Vec<Diagnostic>> {
-    let bytes = project.read(TARGETS_PATH).map_err(|problem| vec![problem])?;
+    let bytes = project
+        .read(TARGETS_PATH)
+        .map_err(|problem| vec![problem])?;
     let targets = load_targets(TARGETS_PATH, &bytes)?.value;
     let manifests: BTreeSet<String> = targets
         .env
@@ -198,7 +207,7 @@ fn listed_by(
     Ok(listed)
 }
 
-fn human(strategies: &[Listed]) -> String {
+fn human(strategies: &[Line]) -> String {
     let mut rows = vec![["ID", "LABEL", "STATE", "LISTED BY", "FILE"].map(str::to_owned)];
     rows.extend(strategies.iter().map(|strategy| {
         let listed_by: Vec<&str> = strategy
