@@ -30,6 +30,10 @@ Rehearse:
   platform     The loopback platform that stands in for Railway on this machine
 
 Project:
+  init         Scaffold a new project; never overwrites
+  schema       Print the schema of a manifest, strategy or targets file
+  strategies   Which strategies exist, and which manifest lists them
+  components   Which components a strategy can be composed of
   completions  Print shell completions
 
 Exit codes:
@@ -118,6 +122,14 @@ pub enum Command {
     Tape(With<crate::tape::TapeArgs>),
     /// The loopback platform that stands in for Railway on this machine.
     Platform(With<crate::loopback::PlatformArgs>),
+    /// Scaffold a new project; never overwrites.
+    Init(With<crate::init::InitArgs>),
+    /// Print the schema of a manifest, strategy or targets file.
+    Schema(With<crate::schema::SchemaArgs>),
+    /// Which strategies exist, and which manifest lists them.
+    Strategies(With<crate::schema::strategies::StrategiesArgs>),
+    /// Which components a strategy can be composed of.
+    Components(With<crate::schema::components::ComponentsArgs>),
     /// Print shell completions.
     Completions(With<CompletionsArgs>),
 }
@@ -148,6 +160,10 @@ pub fn run(cli: Cli) -> u8 {
         Command::Trade(with) => dispatch(&with, crate::trade::run),
         Command::Tape(with) => dispatch(&with, crate::tape::run),
         Command::Platform(with) => dispatch(&with, crate::loopback::run),
+        Command::Init(with) => dispatch(&with, crate::init::run),
+        Command::Schema(with) => dispatch(&with, crate::schema::run),
+        Command::Strategies(with) => dispatch(&with, crate::schema::strategies::run),
+        Command::Components(with) => dispatch(&with, crate::schema::components::run),
         Command::Completions(with) => dispatch(&with, completions),
     };
     exit.code()

@@ -1,11 +1,6 @@
 //! `launch` and the trader read manifests with two readers; what one accepts the other reads as the
 //! same document. A difference would fail every identity check, or worse, pass one.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot write its files has to stop"
-)]
-
 use launch::source::{Declared, DiskFiles, render_all};
 use std::path::Path;
 

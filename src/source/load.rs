@@ -3,7 +3,7 @@
 use super::diagnostic::{Code, Diagnostic};
 use super::document::Document;
 use super::schema::Schema;
-use super::{judge, numbers};
+use super::{judge, numbers, words};
 use crate::schema::targets_schema;
 use launch_checks::targets::Targets;
 use serde::de::DeserializeOwned;
@@ -56,7 +56,7 @@ pub fn load_targets(file: &str, bytes: &[u8]) -> Result<Loaded<Targets>, Vec<Dia
         .faults()
         .into_iter()
         .map(|fault| {
-            let name = judge::dotted(&fault.pointer);
+            let name = words::dotted(&fault.pointer);
             loaded
                 .document
                 .problem(Code::Rule, &fault.pointer, format!("{name} breaks a rule"))

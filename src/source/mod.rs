@@ -20,6 +20,7 @@ mod schema;
 mod shown;
 mod text;
 mod toml_text;
+mod words;
 
 pub use declared::{Declared, DiskFiles, Files, STRATEGIES_DIR, find_strategies};
 pub use diagnostic::{Code, Diagnostic, Place, Severity, exit_of};
