@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn failing() {
-        for (facts, word) in [
+        for (facts, word) in vec![
             (with(|d| d.sent = 1), "1 orders were sent"),
             (with(|d| d.unexplained = 1), "1 unexplained"),
             (
