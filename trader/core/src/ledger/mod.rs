@@ -4,11 +4,14 @@
 //! Pure: where records are kept is the runtime's business. The engine numbers every record; the
 //! runtime persists them in that order **before** it does anything they announce.
 
+mod order_state;
 mod position;
+mod queries;
 mod state;
 
+pub use order_state::{OrderPhase, OrderState};
 pub use position::{Position, PositionKey};
-pub use state::{LedgerState, OrderPhase, OrderState};
+pub use state::LedgerState;
 
 use crate::order::{Order, OrderId};
 use crate::units::{EpochMs, Outcome, Shares, TokenPrice, Usd};

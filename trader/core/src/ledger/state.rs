@@ -1,120 +1,50 @@
 //! The fold: records in, state out. The same records, repeated however often, give the same state.
 
-use super::position::{Position, PositionKey};
-use super::{LedgerError, RECORD_VERSION, Record, RecordBody};
+use super::position::Position;
+use super::{LedgerError, OrderPhase, OrderState, RECORD_VERSION, Record, RecordBody};
 use crate::order::{Order, OrderId, Purpose, Side};
-use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
+use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
-use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Windows with nothing left at stake are forgotten this long after their close: no report comes
 /// that late, ms.
 const KEEP_CLOSED_MS: i64 = 6 * 3_600 * 1_000;
 /// Orders younger than this count for the orders-per-minute limit, ms.
-const MINUTE_MS: i64 = 60_000;
+pub(super) const MINUTE_MS: i64 = 60_000;
 /// One UTC day, ms.
-const DAY_MS: i64 = 86_400_000;
-
-/// How far an order has come. Later ones replace earlier ones, never the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OrderPhase {
-    /// Reserved; perhaps on the wire.
-    Intended,
-    /// Nobody knows; counts as filled.
-    Unknown,
-    /// The venue has it.
-    Accepted,
-    /// Every share filled.
-    Filled,
-    /// The rest will never fill.
-    Cancelled,
-    /// Not sent on purpose.
-    Withheld,
-    /// It never existed at the venue.
-    Rejected,
-}
-
-impl OrderPhase {
-    /// Whether it may still fill: its reservation stands.
-    pub const fn is_live(self) -> bool {
-        matches!(self, Self::Intended | Self::Unknown | Self::Accepted)
-    }
-}
-
-/// An order with what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderState {
-    /// The order as intended.
-    pub order: Order,
-    /// When it was intended.
-    pub intended_at: EpochMs,
-    /// How far it has come.
-    pub phase: OrderPhase,
-    /// Shares filled.
-    pub filled: Shares,
-    fill_ids: BTreeSet<String>,
-}
-
-impl OrderState {
-    /// Shares that may still fill.
-    pub fn unfilled(&self) -> Shares {
-        self.order
-            .shares
-            .checked_sub(self.filled)
-            .unwrap_or(Shares::ZERO)
-    }
-
-    /// USD that must be held ready for what may still fill.
-    pub fn reserved(&self) -> Usd {
-        if !self.phase.is_live() || self.order.purpose == Purpose::Exit {
-            return Usd::ZERO;
-        }
-        let part = self
-            .order
-            .worst_cost
-            .get()
-            .checked_mul(self.unfilled().get())
-            .and_then(|product| product.checked_div(self.order.shares.get()));
-        part.map_or(self.order.worst_cost, Usd::new)
-    }
-
-    /// Whether the fill with this id has been counted.
-    pub fn has_fill(&self, fill_id: &str) -> bool {
-        self.fill_ids.contains(fill_id)
-    }
-}
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// What happened in one window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct WindowBook {
-    orders: Vec<OrderState>,
-    positions: BTreeMap<(StrategyId, Outcome), Position>,
-    outcome: Option<Outcome>,
+pub(super) struct WindowBook {
+    pub(super) orders: Vec<OrderState>,
+    pub(super) positions: BTreeMap<(StrategyId, Outcome), Position>,
+    pub(super) outcome: Option<Outcome>,
 }
 
 impl WindowBook {
-    fn order(&self, id: &OrderId) -> Option<&OrderState> {
+    pub(super) fn order(&self, id: &OrderId) -> Option<&OrderState> {
         self.orders.iter().find(|state| state.order.id == *id)
     }
 
-    fn order_mut(&mut self, id: &OrderId) -> Option<&mut OrderState> {
+    pub(super) fn order_mut(&mut self, id: &OrderId) -> Option<&mut OrderState> {
         self.orders.iter_mut().find(|state| state.order.id == *id)
     }
 
-    fn live(&self) -> impl Iterator<Item = &OrderState> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &OrderState> {
         self.orders.iter().filter(|state| state.phase.is_live())
     }
 
-    fn held(&self) -> impl Iterator<Item = (&(StrategyId, Outcome), &Position)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (&(StrategyId, Outcome), &Position)> {
         let open = self.outcome.is_none();
         self.positions
             .iter()
             .filter(move |(_, position)| open && position.held() > Shares::ZERO)
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.live().next().is_none() && self.held().next().is_none()
     }
 }
@@ -122,21 +52,21 @@ impl WindowBook {
 /// Everything a trader must not forget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerState {
-    last_seq: u64,
-    windows: BTreeMap<WindowId, WindowBook>,
+    pub(super) last_seq: u64,
+    pub(super) windows: BTreeMap<WindowId, WindowBook>,
     /// Windows with something at stake: all that exposure and counts must look at.
-    active: BTreeSet<WindowId>,
-    recent_orders: VecDeque<EpochMs>,
-    last_entry: BTreeMap<Asset, EpochMs>,
-    day: i64,
-    pnl_day: Usd,
+    pub(super) active: BTreeSet<WindowId>,
+    pub(super) recent_orders: VecDeque<EpochMs>,
+    pub(super) last_entry: BTreeMap<Asset, EpochMs>,
+    pub(super) day: i64,
+    pub(super) pnl_day: Usd,
     /// The day's P&L at the last re-enable: losses before it were looked at by a person.
-    pnl_day_base: Usd,
-    pnl_total: Usd,
-    fees_total: Usd,
-    losses_in_row: u32,
-    halt: Option<Halted>,
-    latches: BTreeMap<String, Halted>,
+    pub(super) pnl_day_base: Usd,
+    pub(super) pnl_total: Usd,
+    pub(super) fees_total: Usd,
+    pub(super) losses_in_row: u32,
+    pub(super) halt: Option<Halted>,
+    pub(super) latches: BTreeMap<String, Halted>,
 }
 
 struct Fill<'a> {
@@ -438,205 +368,5 @@ impl LedgerState {
         let active = &self.active;
         self.windows
             .retain(|window, _| active.contains(window) || window.close() >= limit);
-    }
-
-    fn active_books(&self) -> impl Iterator<Item = (WindowId, &WindowBook)> {
-        self.active
-            .iter()
-            .filter_map(|window| Some((*window, self.windows.get(window)?)))
-    }
-
-    /// An order by id.
-    pub fn order(&self, id: &OrderId) -> Option<&OrderState> {
-        self.windows.get(&id.window)?.order(id)
-    }
-
-    /// Orders that may still fill.
-    pub fn live_orders(&self) -> impl Iterator<Item = &OrderState> {
-        self.active_books().flat_map(|(_, book)| book.live())
-    }
-
-    /// Positions that are neither sold nor settled.
-    pub fn open_positions(&self) -> impl Iterator<Item = (PositionKey, &Position)> {
-        self.active_books().flat_map(|(window, book)| {
-            book.held().map(move |((strategy, outcome), position)| {
-                let key = PositionKey {
-                    window,
-                    strategy: strategy.clone(),
-                    outcome: *outcome,
-                };
-                (key, position)
-            })
-        })
-    }
-
-    /// What a strategy holds in a window.
-    pub fn held_in<'a>(
-        &'a self,
-        window: WindowId,
-        strategy: &'a StrategyId,
-    ) -> impl Iterator<Item = (Outcome, &'a Position)> {
-        self.windows
-            .get(&window)
-            .into_iter()
-            .flat_map(WindowBook::held)
-            .filter(move |((owner, _), _)| owner == strategy)
-            .map(|((_, outcome), position)| (*outcome, position))
-    }
-
-    /// Whether any order was ever intended in a window.
-    pub fn has_orders(&self, window: WindowId) -> bool {
-        self.windows
-            .get(&window)
-            .is_some_and(|book| !book.orders.is_empty())
-    }
-
-    /// A strategy's newest exit order for an outcome of a window.
-    pub fn last_exit(
-        &self,
-        window: WindowId,
-        strategy: &StrategyId,
-        outcome: Outcome,
-    ) -> Option<&OrderState> {
-        self.windows
-            .get(&window)?
-            .orders
-            .iter()
-            .rev()
-            .find(|state| {
-                state.order.purpose == Purpose::Exit
-                    && state.order.id.strategy == *strategy
-                    && state.order.outcome == outcome
-            })
-    }
-
-    /// The token of a position.
-    pub fn token_of(&self, key: &PositionKey) -> Option<&TokenId> {
-        let book = self.windows.get(&key.window)?;
-        let order = book
-            .orders
-            .iter()
-            .find(|state| state.order.outcome == key.outcome)?;
-        Some(&order.order.token)
-    }
-
-    /// How a window settled, if it has.
-    pub fn outcome(&self, window: WindowId) -> Option<Outcome> {
-        self.windows.get(&window)?.outcome
-    }
-
-    /// Positions that count against the limit: held ones, and entries that may yet become one.
-    pub fn position_count(&self) -> usize {
-        self.active_books()
-            .map(|(_, book)| {
-                let held = book.held().count();
-                let coming: BTreeSet<(&StrategyId, Outcome)> = book
-                    .live()
-                    .filter(|state| state.order.purpose == Purpose::Entry)
-                    .map(|state| (&state.order.id.strategy, state.order.outcome))
-                    .filter(|(strategy, outcome)| {
-                        book.held()
-                            .all(|((owner, side), _)| (owner, side) != (*strategy, outcome))
-                    })
-                    .collect();
-                held + coming.len()
-            })
-            .sum()
-    }
-
-    /// USD at stake: held positions at cost, and everything that may still fill at its worst.
-    pub fn exposure(&self) -> Usd {
-        self.active_books()
-            .map(|(_, book)| {
-                let held: Usd = book.held().map(|(_, position)| position.held_cost()).sum();
-                let reserved: Usd = book.live().map(OrderState::reserved).sum();
-                held + reserved
-            })
-            .sum()
-    }
-
-    /// Entries that used up a place in the window, by any strategy: all but rejected ones.
-    pub fn entries_in(&self, window: WindowId) -> impl Iterator<Item = &OrderState> {
-        self.windows
-            .get(&window)
-            .into_iter()
-            .flat_map(|book| &book.orders)
-            .filter(|state| state.order.purpose == Purpose::Entry)
-            .filter(|state| state.phase != OrderPhase::Rejected || state.filled > Shares::ZERO)
-    }
-
-    /// The sequence number for the next order of a strategy in a window.
-    pub fn next_sequence(&self, window: WindowId, strategy: &StrategyId) -> u32 {
-        self.windows
-            .get(&window)
-            .into_iter()
-            .flat_map(|book| &book.orders)
-            .filter(|state| state.order.id.strategy == *strategy)
-            .map(|state| state.order.id.sequence)
-            .max()
-            .map_or(1, |last| last.saturating_add(1))
-    }
-
-    /// Orders intended in the minute before `now`, whatever became of them.
-    pub fn orders_last_minute(&self, now: EpochMs) -> u32 {
-        let count = self
-            .recent_orders
-            .iter()
-            .rev()
-            .take_while(|t| now - **t < MINUTE_MS)
-            .count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
-    /// When the last entry of an asset was intended, whatever became of it.
-    pub fn last_entry(&self, asset: Asset) -> Option<EpochMs> {
-        self.last_entry.get(&asset).copied()
-    }
-
-    /// Realised profit and loss of the UTC day of `now`, fees included.
-    pub fn pnl_day(&self, now: EpochMs) -> Usd {
-        if now.0.div_euclid(DAY_MS) > self.day {
-            Usd::ZERO
-        } else {
-            self.pnl_day
-        }
-    }
-
-    /// Loss of the UTC day of `now` since the last re-enable, 0 or more.
-    pub fn loss_day(&self, now: EpochMs) -> Usd {
-        if now.0.div_euclid(DAY_MS) > self.day {
-            return Usd::ZERO;
-        }
-        Usd::new((self.pnl_day_base - self.pnl_day).get().max(Decimal::ZERO))
-    }
-
-    /// Realised profit and loss since the ledger began.
-    pub const fn pnl_total(&self) -> Usd {
-        self.pnl_total
-    }
-
-    /// Fees paid since the ledger began.
-    pub const fn fees_total(&self) -> Usd {
-        self.fees_total
-    }
-
-    /// Positions in a row that ended with a loss.
-    pub const fn losses_in_row(&self) -> u32 {
-        self.losses_in_row
-    }
-
-    /// The commanded halt, if one is in force.
-    pub const fn halt(&self) -> Option<&Halted> {
-        self.halt.as_ref()
-    }
-
-    /// The latch that a safeguard set, by its reason code.
-    pub fn latch(&self, safeguard: &str) -> Option<&Halted> {
-        self.latches.get(safeguard)
-    }
-
-    /// What keeps entries shut until a re-enable: the commanded halt, else the first latch.
-    pub fn halted(&self) -> Option<&Halted> {
-        self.halt.as_ref().or_else(|| self.latches.values().next())
     }
 }

@@ -1,0 +1,213 @@
+//! What the ledger's state tells: read only, nothing here changes it.
+
+use super::position::{Position, PositionKey};
+use super::state::{DAY_MS, LedgerState, MINUTE_MS, WindowBook};
+use super::{OrderPhase, OrderState};
+use crate::order::{OrderId, Purpose};
+use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
+use crate::window::WindowId;
+use crate::wire::Halted;
+use rust_decimal::Decimal;
+use std::collections::BTreeSet;
+
+impl LedgerState {
+    fn active_books(&self) -> impl Iterator<Item = (WindowId, &WindowBook)> {
+        self.active
+            .iter()
+            .filter_map(|window| Some((*window, self.windows.get(window)?)))
+    }
+
+    /// An order by id.
+    pub fn order(&self, id: &OrderId) -> Option<&OrderState> {
+        self.windows.get(&id.window)?.order(id)
+    }
+
+    /// Orders that may still fill.
+    pub fn live_orders(&self) -> impl Iterator<Item = &OrderState> {
+        self.active_books().flat_map(|(_, book)| book.live())
+    }
+
+    /// Positions that are neither sold nor settled.
+    pub fn open_positions(&self) -> impl Iterator<Item = (PositionKey, &Position)> {
+        self.active_books().flat_map(|(window, book)| {
+            book.held().map(move |((strategy, outcome), position)| {
+                let key = PositionKey {
+                    window,
+                    strategy: strategy.clone(),
+                    outcome: *outcome,
+                };
+                (key, position)
+            })
+        })
+    }
+
+    /// What a strategy holds in a window.
+    pub fn held_in<'a>(
+        &'a self,
+        window: WindowId,
+        strategy: &'a StrategyId,
+    ) -> impl Iterator<Item = (Outcome, &'a Position)> {
+        self.windows
+            .get(&window)
+            .into_iter()
+            .flat_map(WindowBook::held)
+            .filter(move |((owner, _), _)| owner == strategy)
+            .map(|((_, outcome), position)| (*outcome, position))
+    }
+
+    /// Whether any order was ever intended in a window.
+    pub fn has_orders(&self, window: WindowId) -> bool {
+        self.windows
+            .get(&window)
+            .is_some_and(|book| !book.orders.is_empty())
+    }
+
+    /// A strategy's newest exit order for an outcome of a window.
+    pub fn last_exit(
+        &self,
+        window: WindowId,
+        strategy: &StrategyId,
+        outcome: Outcome,
+    ) -> Option<&OrderState> {
+        self.windows
+            .get(&window)?
+            .orders
+            .iter()
+            .rev()
+            .find(|state| {
+                state.order.purpose == Purpose::Exit
+                    && state.order.id.strategy == *strategy
+                    && state.order.outcome == outcome
+            })
+    }
+
+    /// The token of a position.
+    pub fn token_of(&self, key: &PositionKey) -> Option<&TokenId> {
+        let book = self.windows.get(&key.window)?;
+        let order = book
+            .orders
+            .iter()
+            .find(|state| state.order.outcome == key.outcome)?;
+        Some(&order.order.token)
+    }
+
+    /// How a window settled, if it has.
+    pub fn outcome(&self, window: WindowId) -> Option<Outcome> {
+        self.windows.get(&window)?.outcome
+    }
+
+    /// Positions that count against the limit: held ones, and entries that may yet become one.
+    pub fn position_count(&self) -> usize {
+        self.active_books()
+            .map(|(_, book)| {
+                let held = book.held().count();
+                let coming: BTreeSet<(&StrategyId, Outcome)> = book
+                    .live()
+                    .filter(|state| state.order.purpose == Purpose::Entry)
+                    .map(|state| (&state.order.id.strategy, state.order.outcome))
+                    .filter(|(strategy, outcome)| {
+                        book.held()
+                            .all(|((owner, side), _)| (owner, side) != (*strategy, outcome))
+                    })
+                    .collect();
+                held + coming.len()
+            })
+            .sum()
+    }
+
+    /// USD at stake: held positions at cost, and everything that may still fill at its worst.
+    pub fn exposure(&self) -> Usd {
+        self.active_books()
+            .map(|(_, book)| {
+                let held: Usd = book.held().map(|(_, position)| position.held_cost()).sum();
+                let reserved: Usd = book.live().map(OrderState::reserved).sum();
+                held + reserved
+            })
+            .sum()
+    }
+
+    /// Entries that used up a place in the window, by any strategy: all but rejected ones.
+    pub fn entries_in(&self, window: WindowId) -> impl Iterator<Item = &OrderState> {
+        self.windows
+            .get(&window)
+            .into_iter()
+            .flat_map(|book| &book.orders)
+            .filter(|state| state.order.purpose == Purpose::Entry)
+            .filter(|state| state.phase != OrderPhase::Rejected || state.filled > Shares::ZERO)
+    }
+
+    /// The sequence number for the next order of a strategy in a window.
+    pub fn next_sequence(&self, window: WindowId, strategy: &StrategyId) -> u32 {
+        self.windows
+            .get(&window)
+            .into_iter()
+            .flat_map(|book| &book.orders)
+            .filter(|state| state.order.id.strategy == *strategy)
+            .map(|state| state.order.id.sequence)
+            .max()
+            .map_or(1, |last| last.saturating_add(1))
+    }
+
+    /// Orders intended in the minute before `now`, whatever became of them.
+    pub fn orders_last_minute(&self, now: EpochMs) -> u32 {
+        let count = self
+            .recent_orders
+            .iter()
+            .rev()
+            .take_while(|t| now - **t < MINUTE_MS)
+            .count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// When the last entry of an asset was intended, whatever became of it.
+    pub fn last_entry(&self, asset: Asset) -> Option<EpochMs> {
+        self.last_entry.get(&asset).copied()
+    }
+
+    /// Realised profit and loss of the UTC day of `now`, fees included.
+    pub fn pnl_day(&self, now: EpochMs) -> Usd {
+        if now.0.div_euclid(DAY_MS) > self.day {
+            Usd::ZERO
+        } else {
+            self.pnl_day
+        }
+    }
+
+    /// Loss of the UTC day of `now` since the last re-enable, 0 or more.
+    pub fn loss_day(&self, now: EpochMs) -> Usd {
+        if now.0.div_euclid(DAY_MS) > self.day {
+            return Usd::ZERO;
+        }
+        Usd::new((self.pnl_day_base - self.pnl_day).get().max(Decimal::ZERO))
+    }
+
+    /// Realised profit and loss since the ledger began.
+    pub const fn pnl_total(&self) -> Usd {
+        self.pnl_total
+    }
+
+    /// Fees paid since the ledger began.
+    pub const fn fees_total(&self) -> Usd {
+        self.fees_total
+    }
+
+    /// Positions in a row that ended with a loss.
+    pub const fn losses_in_row(&self) -> u32 {
+        self.losses_in_row
+    }
+
+    /// The commanded halt, if one is in force.
+    pub const fn halt(&self) -> Option<&Halted> {
+        self.halt.as_ref()
+    }
+
+    /// The latch that a safeguard set, by its reason code.
+    pub fn latch(&self, safeguard: &str) -> Option<&Halted> {
+        self.latches.get(safeguard)
+    }
+
+    /// What keeps entries shut until a re-enable: the commanded halt, else the first latch.
+    pub fn halted(&self) -> Option<&Halted> {
+        self.halt.as_ref().or_else(|| self.latches.values().next())
+    }
+}
