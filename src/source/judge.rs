@@ -224,7 +224,7 @@ impl Judge<'_> {
             )
             .pointer(child(pointer, key))
             .wanted(wanted)
-            .help("every key is required: nothing has a silent default")
+            .help("this key is required: it has no silent default")
     }
 
     fn unknown_key(&self, error: &ValidationError<'_>, pointer: &str, key: &str) -> Diagnostic {
