@@ -6,18 +6,20 @@
 //! checks the fencing number first, so a writer that lost its place cannot write any more. Must not
 //! interpret records: their meaning is `trader_core::ledger`.
 
+mod error;
+mod schema;
+
+pub use error::StoreError;
+
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use schema::{configure, create_or_check};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use trader_core::digest::sha256;
 use trader_core::ledger::Record;
 use trader_core::units::EpochMs;
 
 /// Version of the tables; a file with a newer one is refused.
 pub const LEDGER_SCHEMA_VERSION: i64 = 1;
-
-/// `PRAGMA application_id` of a ledger: "LNCH" in ASCII, so another program's file is recognised.
-const APPLICATION_ID: i64 = 0x4C4E_4348;
 
 /// How long a statement waits for another connection's write, ms.
 pub const BUSY_TIMEOUT_MS: u64 = 2_000;
@@ -27,75 +29,6 @@ pub const RECORD_MAX_BYTES: usize = 64 * 1024;
 
 /// Checksum before the first row.
 const CHAIN_START: &str = "sha256:0";
-
-/// Why the ledger cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file or its folder cannot be opened, or SQLite reports an error.
-    #[error("cannot use the ledger {path}: {source}")]
-    Sqlite {
-        /// The ledger.
-        path: PathBuf,
-        /// SQLite's word.
-        source: rusqlite::Error,
-    },
-    /// A file operation beside the database failed.
-    #[error("cannot use the ledger {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// The file is a database of another program.
-    #[error(
-        "{path} is a database of another program (application id {seen:#x}); give the ledger its own file"
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Its application id.
-        seen: i64,
-    },
-    /// The tables are newer than this program.
-    #[error(
-        "the ledger {path} has version {seen}, this program reads up to {LEDGER_SCHEMA_VERSION}; run the newer program"
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        seen: i64,
-    },
-    /// The content contradicts itself.
-    #[error(
-        "the ledger {path} is damaged at record {seq}: {problem}; restore the file, or move it aside only when every position is settled"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The first record that is wrong.
-        seq: i64,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Another writer took over.
-    #[error("this writer is fenced off: it holds number {held}, the ledger is at {current}")]
-    Fenced {
-        /// Our number.
-        held: i64,
-        /// The ledger's number.
-        current: i64,
-    },
-    /// A record that cannot be stored.
-    #[error("record {seq} cannot be stored: {problem}")]
-    Record {
-        /// Its number.
-        seq: u64,
-        /// Why not.
-        problem: String,
-    },
-}
 
 /// One record as a row: its number and time stand beside the JSON for people who look with `sqlite3`.
 #[derive(Debug)]
@@ -349,100 +282,6 @@ fn sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
     }
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
-    // In memory the answer is "memory"; on disk anything but WAL would be a silent downgrade.
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    if !matches!(mode.as_str(), "wal" | "memory") {
-        return Err(rusqlite::Error::InvalidParameterName(format!(
-            "journal_mode is {mode}, wanted wal (is the folder on a network file system?)"
-        )));
-    }
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
-    connection.pragma_update(None, "trusted_schema", "OFF")
-}
-
-const TABLES: &str = "
-CREATE TABLE records (
-    seq      INTEGER PRIMARY KEY CHECK (seq > 0),
-    at_ms    INTEGER NOT NULL,
-    kind     TEXT NOT NULL,
-    body     TEXT NOT NULL,
-    fence    INTEGER NOT NULL,
-    checksum TEXT NOT NULL
-) STRICT;
-CREATE TRIGGER records_keep_update BEFORE UPDATE ON records
-    BEGIN SELECT RAISE(ABORT, 'ledger records are never changed'); END;
-CREATE TRIGGER records_keep_delete BEFORE DELETE ON records
-    BEGIN SELECT RAISE(ABORT, 'ledger records are never removed'); END;
-CREATE TABLE head (
-    id       INTEGER PRIMARY KEY CHECK (id = 1),
-    seq      INTEGER NOT NULL,
-    checksum TEXT NOT NULL
-) STRICT;
-INSERT INTO head (id, seq, checksum) VALUES (1, 0, 'sha256:0');
-CREATE TABLE writer (
-    id          INTEGER PRIMARY KEY CHECK (id = 1),
-    fence       INTEGER NOT NULL,
-    nonce       TEXT NOT NULL,
-    taken_at_ms INTEGER NOT NULL
-) STRICT;
-INSERT INTO writer (id, fence, nonce, taken_at_ms) VALUES (1, 0, '', 0);
-CREATE TABLE halt_notes (
-    id       INTEGER PRIMARY KEY,
-    at_ms    INTEGER NOT NULL,
-    body     TEXT NOT NULL,
-    recorded INTEGER NOT NULL DEFAULT 0
-) STRICT;
-";
-
-/// Creates the tables in an empty file; refuses a file that is not a ledger of this version.
-fn create_or_check(
-    path: &Path,
-    connection: &mut Connection,
-) -> rusqlite::Result<Result<(), StoreError>> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let application: i64 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let tables: i64 =
-        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 && application == 0 && version == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", LEDGER_SCHEMA_VERSION)?;
-        transaction.commit()?;
-        return Ok(Ok(()));
-    }
-    if application != APPLICATION_ID {
-        return Ok(Err(StoreError::Foreign {
-            path: path.to_owned(),
-            seen: application,
-        }));
-    }
-    if version > LEDGER_SCHEMA_VERSION {
-        return Ok(Err(StoreError::Newer {
-            path: path.to_owned(),
-            seen: version,
-        }));
-    }
-    let check: String = transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" || version != LEDGER_SCHEMA_VERSION {
-        let problem = if check == "ok" {
-            format!("its version is {version}")
-        } else {
-            check
-        };
-        return Ok(Err(StoreError::Damaged {
-            path: path.to_owned(),
-            seq: 0,
-            problem,
-        }));
-    }
-    transaction.commit()?;
-    Ok(Ok(()))
-}
-
 fn check_fence(connection: &Connection, fence: Fence) -> rusqlite::Result<Result<(), StoreError>> {
     let current: i64 =
         connection.query_row("SELECT fence FROM writer WHERE id = 1", [], |row| {
@@ -523,184 +362,4 @@ fn row_checksum(before: &str, record: &Row, fence: Fence) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use trader_core::ledger::{RECORD_VERSION, RecordBody};
-
-    fn record(seq: u64, holder: &str) -> Record {
-        Record {
-            version: RECORD_VERSION,
-            seq,
-            t_ms: EpochMs(5),
-            body: RecordBody::Lease {
-                holder: holder.to_owned(),
-                held: true,
-            },
-        }
-    }
-
-    fn ledger(folder: &tempfile::TempDir) -> PathBuf {
-        folder.path().join("ledger.sqlite3")
-    }
-
-    /// A ledger with three records, closed.
-    fn written(folder: &tempfile::TempDir) -> PathBuf {
-        let path = ledger(folder);
-        let mut store = LedgerStore::open(&path).unwrap();
-        let fence = store.take_fence("n1", EpochMs(1)).unwrap();
-        store
-            .append(fence, &[record(1, "a"), record(2, "b")])
-            .unwrap();
-        store.append(fence, &[record(3, "c")]).unwrap();
-        path
-    }
-
-    fn tamper(path: &Path, sql: &str) {
-        let raw = Connection::open(path).unwrap();
-        raw.execute_batch("DROP TRIGGER records_keep_update; DROP TRIGGER records_keep_delete;")
-            .unwrap();
-        raw.execute_batch(sql).unwrap();
-    }
-
-    #[test]
-    fn records_survive_a_reopen_in_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = written(&folder);
-        let records = LedgerStore::open(&path).unwrap().replay().unwrap();
-        assert_eq!(records, [record(1, "a"), record(2, "b"), record(3, "c")]);
-    }
-
-    #[test]
-    fn a_fenced_off_writer_cannot_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = written(&folder);
-        let mut old = LedgerStore::open(&path).unwrap();
-        let old_fence = old.take_fence("old", EpochMs(1)).unwrap();
-        let mut new = LedgerStore::open(&path).unwrap();
-        let new_fence = new.take_fence("new", EpochMs(2)).unwrap();
-        let refused = old.append(old_fence, &[record(4, "old")]);
-        assert!(
-            matches!(
-                refused,
-                Err(StoreError::Fenced {
-                    held: 2,
-                    current: 3
-                })
-            ),
-            "{refused:?}"
-        );
-        new.append(new_fence, &[record(4, "new")]).unwrap();
-        assert_eq!(new.replay().unwrap().len(), 4);
-    }
-
-    #[test]
-    fn edited_removed_and_cut_off_records_are_found() {
-        for (sql, part) in [
-            (
-                "UPDATE records SET body = replace(body, 'lease', 'leese') WHERE seq = 2",
-                "at record 2",
-            ),
-            ("DELETE FROM records WHERE seq = 2", "at record 2"),
-            (
-                "DELETE FROM records WHERE seq = 3",
-                "3 records were written",
-            ),
-            ("DELETE FROM head", "head row is missing"),
-        ] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = written(&folder);
-            tamper(&path, sql);
-            let error = LedgerStore::open(&path).unwrap_err().to_string();
-            assert!(error.contains(part), "{sql}: {error}");
-        }
-    }
-
-    #[test]
-    fn records_cannot_be_changed_through_sql() {
-        let folder = tempfile::tempdir().unwrap();
-        let raw = Connection::open(written(&folder)).unwrap();
-        assert!(raw.execute("DELETE FROM records", []).is_err());
-        assert!(raw.execute("UPDATE records SET at_ms = 0", []).is_err());
-    }
-
-    #[test]
-    fn a_file_that_is_no_ledger_of_this_version_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = ledger(&folder);
-        std::fs::write(&path, vec![b'x'; 4096]).unwrap();
-        assert!(
-            LedgerStore::open(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("not a database")
-        );
-
-        let foreign = folder.path().join("foreign.sqlite3");
-        Connection::open(&foreign)
-            .unwrap()
-            .execute_batch("CREATE TABLE t (a)")
-            .unwrap();
-        assert!(matches!(
-            LedgerStore::open(&foreign),
-            Err(StoreError::Foreign { .. })
-        ));
-
-        let inner = tempfile::tempdir().unwrap();
-        let newer = written(&inner);
-        Connection::open(&newer)
-            .unwrap()
-            .pragma_update(None, "user_version", 2)
-            .unwrap();
-        assert!(matches!(
-            LedgerStore::open(&newer),
-            Err(StoreError::Newer { seen: 2, .. })
-        ));
-
-        let missing = folder.path().join("no-such-folder").join("ledger.sqlite3");
-        assert!(matches!(
-            LedgerStore::open(&missing),
-            Err(StoreError::Sqlite { .. })
-        ));
-    }
-
-    #[test]
-    fn a_half_written_file_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = ledger(&folder);
-        {
-            let mut store = LedgerStore::open(&path).unwrap();
-            let fence = store.take_fence("n", EpochMs(1)).unwrap();
-            let records: Vec<Record> = (1..=200).map(|n| record(n, &"p".repeat(200))).collect();
-            store.append(fence, &records).unwrap();
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(LedgerStore::open(&path).is_err());
-    }
-
-    #[test]
-    fn a_record_that_does_not_fit_changes_nothing() {
-        let mut store = LedgerStore::in_memory().unwrap();
-        let fence = store.take_fence("n", EpochMs(1)).unwrap();
-        let long = record(2, &"x".repeat(RECORD_MAX_BYTES + 1));
-        assert!(store.append(fence, &[record(1, "a"), long]).is_err());
-        assert!(store.append(fence, &[record(2, "gap")]).is_err());
-        assert_eq!(store.replay().unwrap(), []);
-    }
-
-    #[test]
-    fn a_halt_note_waits_for_a_writer() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = written(&folder);
-        let note = HaltNote {
-            at: EpochMs(9),
-            body: "{}".to_owned(),
-        };
-        LedgerStore::open(&path).unwrap().note_halt(&note).unwrap();
-        let mut writer = LedgerStore::open(&path).unwrap();
-        let notes = writer.open_halt_notes().unwrap();
-        assert_eq!(notes.iter().map(|(_, n)| n).collect::<Vec<_>>(), [&note]);
-        writer.close_halt_note(notes[0].0).unwrap();
-        assert_eq!(writer.open_halt_notes().unwrap(), []);
-    }
-}
+mod tests;
