@@ -1,0 +1,185 @@
+//! A project on this machine as a user has it: scaffolded, committed, pushed to a bare remote, with its
+//! own state directory; and the real binary run in it without a terminal from an empty environment.
+//!
+//! Whatever a test leaves running is stopped when it ends, also when it fails.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Longest that one command of a test may run.
+pub const COMMAND_MAX: Duration = Duration::from_secs(90);
+
+/// How much faster than Railway the loopback platform of a test goes through its phases.
+pub const TIME_SCALE: &str = "0.05";
+
+/// A scaffolded project.
+#[derive(Debug)]
+pub struct Project {
+    folder: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl Project {
+    /// Scaffolded, committed and pushed.
+    pub fn new() -> Self {
+        let project = Self::empty();
+        project.launch(&["init", "."]).assert().success();
+        project.commit_and_push("project: scaffold");
+        project
+    }
+
+    /// A repository with a bare remote and nothing in it.
+    pub fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let project = Self { folder, root };
+        for name in ["home", "project", "state"] {
+            std::fs::create_dir(project.root.join(name)).unwrap();
+        }
+        let remote = project.root.join("remote.git");
+        let remote = remote.to_str().unwrap();
+        project.git(&["init", "-q", "--bare", "-b", "main", remote]);
+        project.git(&["init", "-q", "-b", "main", "."]);
+        project.git(&["remote", "add", "origin", remote]);
+        project
+    }
+
+    /// The work tree.
+    pub fn path(&self) -> PathBuf {
+        self.root.join("project")
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// `launch` in the project.
+    pub fn launch(&self, args: &[&str]) -> Command {
+        self.launch_in(&self.path(), args)
+    }
+
+    /// `launch` in another directory, with the project's state.
+    pub fn launch_in(&self, directory: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("launch"));
+        self.scrub(&mut command);
+        command
+            .args(args)
+            .current_dir(directory)
+            .env("LAUNCH_STATE_DIR", self.state())
+            .timeout(COMMAND_MAX);
+        command
+    }
+
+    /// The JSON document of a command that ends with `code`.
+    pub fn json(&self, code: i32, args: &[&str]) -> serde_json::Value {
+        let mut all = args.to_vec();
+        all.extend(["--format", "json"]);
+        let output = self.launch(&all).assert().code(code).get_output().clone();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// git in the project, with no configuration but its own; must succeed. Its stdout, trimmed.
+    pub fn git(&self, args: &[&str]) -> String {
+        let mut command = Command::new("git");
+        self.scrub(&mut command);
+        let output = command
+            .args(["-c", "user.name=test", "-c", "user.email=test@localhost"])
+            .args(args)
+            .current_dir(self.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Commits everything and pushes it.
+    pub fn commit_and_push(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+        self.git(&["push", "-q", "origin", "main"]);
+    }
+
+    /// Writes a project file.
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.path().join(path), text).unwrap();
+    }
+
+    /// Replaces a text that the project file holds.
+    pub fn replace(&self, path: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path().join(path)).unwrap();
+        assert!(text.contains(from), "{path} holds no {from:?}");
+        self.write(path, &text.replacen(from, to, 1));
+    }
+
+    /// The platform of this project at test speed; a deploy finds it running.
+    pub fn platform(&self) {
+        let args = ["platform", "serve", "--detach", "--time-scale", TIME_SCALE];
+        self.launch(&args).assert().success();
+    }
+
+    /// A running staging deployment with its watchdog.
+    pub fn deployed() -> Self {
+        let project = Self::new();
+        project.platform();
+        project.launch(&["deploy", "--env", "staging"]).assert().success();
+        project
+    }
+
+    /// Traders that live, by the kernel.
+    pub fn living_traders(&self) -> usize {
+        let living = launch::loopback::living_processes(&self.state()).unwrap();
+        living.values().map(Vec::len).sum()
+    }
+
+    fn scrub(&self, command: &mut Command) {
+        command.env_clear().env("HOME", self.root.join("home"));
+        for name in ["PATH", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        // A failed test must leave no trader behind; what these say does not matter any more.
+        drop(self.launch(&["kill", "--all", "--settle", "0", "--deadline", "15"]).output());
+        drop(self.launch(&["platform", "stop"]).output());
+    }
+}
+
+/// The status of one check in a preflight document.
+pub fn status<'a>(report: &'a serde_json::Value, code: &str) -> &'a str {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["code"] == code);
+    check.unwrap_or_else(|| panic!("no {code} in {report}"))["status"].as_str().unwrap()
+}
+
+/// The message of one check in a preflight document.
+pub fn message(report: &serde_json::Value, code: &str) -> String {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["code"] == code);
+    check.unwrap_or_else(|| panic!("no {code} in {report}"))["message"].as_str().unwrap().to_owned()
+}
+
+/// Looks until `seen` answers, at most `bound`.
+#[track_caller]
+pub fn wait_until<T>(what: &str, bound: Duration, mut seen: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + bound;
+    loop {
+        if let Some(found) = seen() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within {bound:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
