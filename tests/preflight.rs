@@ -17,9 +17,16 @@ fn a_scaffolded_project_passes_once_committed_and_pushed() {
         .and(contains("3 Components: init and smoke"))
         .and(contains("4 Staging dry run"))
         .and(contains("5 Target"));
-    project.launch(&["preflight", "--env", "local"]).assert().success().stdout(phases);
+    project
+        .launch(&["preflight", "--env", "local"])
+        .assert()
+        .success()
+        .stdout(phases);
     // Without a terminal there is no colour, and stdout carries nothing but the document.
-    let output = project.launch(&["preflight", "--env", "local"]).output().unwrap();
+    let output = project
+        .launch(&["preflight", "--env", "local"])
+        .output()
+        .unwrap();
     assert!(!output.stdout.contains(&0x1b));
 }
 
@@ -32,8 +39,15 @@ fn the_document_names_commit_tree_and_every_check() {
     assert_eq!(report["partial"], false);
     assert_eq!(report["commit"], project.git(&["rev-parse", "HEAD"]));
     assert_eq!(report["tree"], project.git(&["rev-parse", "HEAD^{tree}"]));
-    for code in ["LC-101", "LC-102", "LC-103", "LC-201", "LC-202", "LC-204", "LC-301", "LC-305"] {
-        assert_eq!(status(&report, code), "pass", "{code}: {}", message(&report, code));
+    for code in [
+        "LC-101", "LC-102", "LC-103", "LC-201", "LC-202", "LC-204", "LC-301", "LC-305",
+    ] {
+        assert_eq!(
+            status(&report, code),
+            "pass",
+            "{code}: {}",
+            message(&report, code)
+        );
     }
     // The scaffold pins no program, so the dry run may only warn that launch was built elsewhere.
     assert!(matches!(status(&report, "LC-501"), "pass" | "warn"));
@@ -45,7 +59,11 @@ fn break_it_touch_a_file() {
     project.write("new.txt", "");
     let report = project.json(1, &["preflight", "--env", "local"]);
     assert_eq!(status(&report, "LC-101"), "fail");
-    assert!(message(&report, "LC-101").contains("new.txt"), "{}", message(&report, "LC-101"));
+    assert!(
+        message(&report, "LC-101").contains("new.txt"),
+        "{}",
+        message(&report, "LC-101")
+    );
     // One failure hides no other check.
     assert_eq!(status(&report, "LC-305"), "pass");
 }
@@ -53,25 +71,41 @@ fn break_it_touch_a_file() {
 #[test]
 fn break_it_misspell_a_strategy() {
     let project = Project::new();
-    project.replace("manifests/local.toml", "\"probability-model\"", "\"probabilty-model\"");
+    project.replace(
+        "manifests/local.toml",
+        "\"probability-model\"",
+        "\"probabilty-model\"",
+    );
     project.commit_and_push("manifest: misspelt");
     let refused = contains("LC-201")
         .and(contains("probabilty-model"))
         .and(contains("probability-model"))
         .and(contains("manifests/local.toml:"));
-    project.launch(&["preflight", "--env", "local"]).assert().code(1).stdout(refused);
+    project
+        .launch(&["preflight", "--env", "local"])
+        .assert()
+        .code(1)
+        .stdout(refused);
 }
 
 #[test]
 fn break_it_raise_a_limit_above_the_capital() {
     let project = Project::new();
     let text = std::fs::read_to_string(project.path().join("manifests/local.toml")).unwrap();
-    let line = text.lines().find(|line| line.starts_with("max_exposure_usd")).unwrap().to_owned();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("max_exposure_usd"))
+        .unwrap()
+        .to_owned();
     project.replace("manifests/local.toml", &line, "max_exposure_usd = \"1000\"");
     project.commit_and_push("manifest: more");
     let report = project.json(1, &["preflight", "--env", "local"]);
     assert_eq!(status(&report, "LC-206"), "fail");
-    assert!(message(&report, "LC-206").contains("1000"), "{}", message(&report, "LC-206"));
+    assert!(
+        message(&report, "LC-206").contains("1000"),
+        "{}",
+        message(&report, "LC-206")
+    );
 }
 
 #[test]
@@ -80,8 +114,17 @@ fn an_unpushed_commit_only_warns_locally_and_fails_staging() {
     project.write("notes.md", "not pushed\n");
     project.git(&["add", "-A"]);
     project.git(&["commit", "-q", "-m", "notes"]);
-    assert_eq!(status(&project.json(0, &["preflight", "--env", "local"]), "LC-102"), "warn");
-    assert_eq!(status(&project.json(1, &["preflight", "--env", "staging"]), "LC-102"), "fail");
+    assert_eq!(
+        status(&project.json(0, &["preflight", "--env", "local"]), "LC-102"),
+        "warn"
+    );
+    assert_eq!(
+        status(
+            &project.json(1, &["preflight", "--env", "staging"]),
+            "LC-102"
+        ),
+        "fail"
+    );
 }
 
 #[test]
@@ -107,9 +150,20 @@ fn the_judged_state_is_head_and_not_the_disk() {
 fn wrong_usage_is_two_and_says_what_to_do() {
     let project = Project::new();
     let unknown_env = contains("nowhere").and(contains("staging"));
-    project.launch(&["preflight", "--env", "nowhere"]).assert().code(2).stderr(unknown_env);
-    project.launch(&["preflight", "--only", "LC-999"]).assert().code(2).stderr(contains("LC-999"));
-    project.launch(&["preflight", "--no-such-flag"]).assert().code(2);
+    project
+        .launch(&["preflight", "--env", "nowhere"])
+        .assert()
+        .code(2)
+        .stderr(unknown_env);
+    project
+        .launch(&["preflight", "--only", "LC-999"])
+        .assert()
+        .code(2)
+        .stderr(contains("LC-999"));
+    project
+        .launch(&["preflight", "--no-such-flag"])
+        .assert()
+        .code(2);
 }
 
 #[test]
@@ -128,7 +182,10 @@ fn a_part_of_the_checks_says_so() {
 fn outside_a_repository_nothing_is_proved() {
     let project = Project::new();
     let nowhere = tempfile::tempdir().unwrap();
-    let output = project.launch_in(nowhere.path(), &["preflight", "--env", "local"]).output().unwrap();
+    let output = project
+        .launch_in(nowhere.path(), &["preflight", "--env", "local"])
+        .output()
+        .unwrap();
     assert!(matches!(output.status.code(), Some(2 | 3)), "{output:?}");
     assert!(!output.stderr.is_empty() || !output.stdout.is_empty());
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
-use super::ensure::{ask_admin, running};
+use super::ensure::{ask_admin, ensure, running};
 use super::error::PlatformError;
 use super::server::serve;
 use super::supervisor::PlatformOptions;
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   launch platform status
-  launch platform serve --time-scale 0.1     ten times faster than Railway
+  launch platform start --time-scale 0.1     in the background, ten times faster than Railway
   launch platform stop                       stops its deployments too")]
 pub struct PlatformArgs {
     #[command(subcommand)]
@@ -42,6 +42,8 @@ pub struct PlatformArgs {
 enum PlatformCommand {
     /// Serve until ten minutes after the last live deployment.
     Serve(ServeArgs),
+    /// Start one in the background unless one runs; a deploy then uses it.
+    Start(StartArgs),
     /// Say where it answers and what runs on it.
     Status,
     /// Stop its deployments (SIGTERM, SIGKILL after their draining time), then the platform.
@@ -65,10 +67,22 @@ struct ServeArgs {
     detach: bool,
 }
 
+/// How to start.
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// 1 is Railway's own pace, 0.02 fifty times faster. A running platform keeps its own.
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    time_scale: f64,
+    /// The program that `launch` in a start command stands for; this one if absent.
+    #[arg(long, value_name = "FILE")]
+    trader_bin: Option<PathBuf>,
+}
+
 /// Runs `launch platform`.
 pub fn run(args: &PlatformArgs, ctx: &Context) -> Exit {
     let result = match &args.command {
         PlatformCommand::Serve(serve) => run_server(serve, ctx),
+        PlatformCommand::Start(start) => start_detached(start, ctx),
         PlatformCommand::Status => status(ctx),
         PlatformCommand::Stop => stop(ctx),
     };
@@ -91,6 +105,19 @@ fn exit_of(error: &PlatformError) -> Exit {
         PlatformError::NotUp { .. } | PlatformError::Answer { .. } => Exit::Unknown,
         PlatformError::Schema(_) => Exit::Bug,
     }
+}
+
+fn start_detached(args: &StartArgs, ctx: &Context) -> Result<Exit, PlatformError> {
+    let state_dir = absolute(&ctx.state_dir)?;
+    let endpoint = ensure(&state_dir, args.time_scale, args.trader_bin.as_deref())?;
+    ctx.document(&match ctx.format {
+        Format::Json => format!("{}\n", json!({ "running": true, "platform": endpoint })),
+        Format::Human => format!(
+            "loopback platform: {} (pid {})\n",
+            endpoint.endpoint, endpoint.pid
+        ),
+    });
+    Ok(Exit::Ok)
 }
 
 fn run_server(args: &ServeArgs, ctx: &Context) -> Result<Exit, PlatformError> {

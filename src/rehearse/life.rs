@@ -196,7 +196,7 @@ fn preflight(scratch: &mut Scratch) -> Result<String, RehearseError> {
 /// Starts the scratch platform at its pace; a deploy finds it running.
 pub(super) fn platform(scratch: &Scratch) -> Result<(), RehearseError> {
     scratch
-        .launch(&["platform", "serve", "--detach", "--time-scale", TIME_SCALE])?
+        .launch(&["platform", "start", "--time-scale", TIME_SCALE])?
         .expect(0)?;
     Ok(())
 }

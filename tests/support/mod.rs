@@ -4,7 +4,11 @@
 //! Whatever a test leaves running is stopped when it ends, also when it fails.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends at the first surprise"
+)]
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
@@ -121,7 +125,7 @@ impl Project {
 
     /// The platform of this project at test speed; a deploy finds it running.
     pub fn platform(&self) {
-        let args = ["platform", "serve", "--detach", "--time-scale", TIME_SCALE];
+        let args = ["platform", "start", "--time-scale", TIME_SCALE];
         self.launch(&args).assert().success();
     }
 
@@ -129,7 +133,10 @@ impl Project {
     pub fn deployed() -> Self {
         let project = Self::new();
         project.platform();
-        project.launch(&["deploy", "--env", "staging"]).assert().success();
+        project
+            .launch(&["deploy", "--env", "staging"])
+            .assert()
+            .success();
         project
     }
 
@@ -152,7 +159,10 @@ impl Project {
 impl Drop for Project {
     fn drop(&mut self) {
         // A failed test must leave no trader behind; what these say does not matter any more.
-        drop(self.launch(&["kill", "--all", "--settle", "0", "--deadline", "15"]).output());
+        drop(
+            self.launch(&["kill", "--all", "--settle", "0", "--deadline", "15"])
+                .output(),
+        );
         drop(self.launch(&["platform", "stop"]).output());
     }
 }
@@ -161,14 +171,19 @@ impl Drop for Project {
 pub fn status<'a>(report: &'a serde_json::Value, code: &str) -> &'a str {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["code"] == code);
-    check.unwrap_or_else(|| panic!("no {code} in {report}"))["status"].as_str().unwrap()
+    check.unwrap_or_else(|| panic!("no {code} in {report}"))["status"]
+        .as_str()
+        .unwrap()
 }
 
 /// The message of one check in a preflight document.
 pub fn message(report: &serde_json::Value, code: &str) -> String {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["code"] == code);
-    check.unwrap_or_else(|| panic!("no {code} in {report}"))["message"].as_str().unwrap().to_owned()
+    check.unwrap_or_else(|| panic!("no {code} in {report}"))["message"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// Looks until `seen` answers, at most `bound`.
