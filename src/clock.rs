@@ -1,18 +1,33 @@
 //! The wall clock of the commands, and its one spelling in documents. Pure code never calls it.
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 /// Now.
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// RFC 3339 UTC with milliseconds.
+/// RFC 3339 UTC with three digits of milliseconds.
 pub fn text(at: Timestamp) -> String {
-    at.round(Unit::Millisecond).unwrap_or(at).to_string()
+    format!("{at:.3}")
 }
 
 /// [`text`] of now.
 pub fn now_text() -> String {
     text(now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spelling_does_not_depend_on_the_moment() {
+        for (ms, wanted) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_500, "1970-01-01T00:00:01.500Z"),
+        ] {
+            assert_eq!(text(Timestamp::from_millisecond(ms).unwrap()), wanted);
+        }
+    }
 }

@@ -53,9 +53,10 @@ pub async fn undo(
     steps.begin("automatic stop");
     withhold(gathered, &sent.snapshot(), failure).await;
     let (outcome, mut told) = stop_new(gathered, sent, failure, steps).await;
-    told.push(old_one(gathered).await);
+    let (old_lives, old) = old_one(gathered).await;
+    told.push(old);
     let mut undone = Undone { outcome, told };
-    if outcome == Outcome::Stopped {
+    if outcome == Outcome::Stopped && old_lives {
         restore_kill_file(gathered, &sent.snapshot(), &mut undone);
     }
     if failures_in_a_row(&cleared.history).saturating_add(1) >= FAILURES_THAT_FREEZE {
@@ -145,22 +146,25 @@ async fn nothing_made(gathered: &Gathered) -> (Outcome, Vec<String>) {
     }
 }
 
-/// What became of the one that ran before.
-async fn old_one(gathered: &Gathered) -> String {
+/// What became of the one that ran before: whether it may live, and what to say of it.
+async fn old_one(gathered: &Gathered) -> (bool, String) {
     let Some(old) = gathered.plan.active_deployments.first() else {
-        return "nothing ran before".to_owned();
+        return (false, "nothing ran before".to_owned());
     };
     match observe::live(&gathered.connected.client, &gathered.connected.ids).await {
-        Ok(live) if live.iter().any(|deployment| deployment.id == *old) => format!(
-            "the old deployment {old} is live and held: no entries, its exits work; deploy again, or \
-             launch kill --env {}",
-            gathered.env
+        Ok(live) if live.iter().any(|deployment| deployment.id == *old) => {
+            let told = format!(
+                "the old deployment {old} is live and held: no entries, its exits work; deploy \
+                 again, or launch kill --env {}",
+                gathered.env
+            );
+            (true, told)
+        }
+        Ok(_) => (false, format!("the old deployment {old} is gone, too")),
+        Err(why) => (
+            true,
+            format!("whether the old deployment {old} is live cannot be asked: {why}"),
         ),
-        Ok(_) => format!(
-            "the old deployment {old} is gone: nothing of {} runs",
-            gathered.env
-        ),
-        Err(why) => format!("whether the old deployment {old} is live cannot be asked: {why}"),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::preflight::{HeadFiles, Project, Unusable};
 use crate::repo::{Repo, RepoError};
 use crate::source::{self, Declared, Diagnostic};
 use crate::verify::observe;
-use launch_checks::targets::{Platform, Target};
+use launch_checks::targets::{Class, Platform, Target};
 use launch_kill::{CallError, Deadline, EnvName, Secret, StateDir, StateError, platform};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use std::time::Duration;
 use trader_core::digest;
 use trader_core::engine::Engine;
 use trader_core::ledger::LedgerState;
+use trader_runtime::faults::Fault;
 
 /// Longest wait for the platform's variables, ms.
 const VARIABLES_TIMEOUT_MS: u64 = 15_000;
@@ -112,6 +113,21 @@ pub enum GatherError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A fault is planted where none may be.
+    #[error(
+        "the service of {env} has the variable {variable}, which plants a fault; delete it \
+         (rehearsals only, never {class} on {platform})"
+    )]
+    PlantedFault {
+        /// Environment.
+        env: String,
+        /// The variable.
+        variable: &'static str,
+        /// Its class.
+        class: String,
+        /// Its platform.
+        platform: String,
+    },
     /// The plan cannot be made.
     #[error("{0}")]
     Plan(#[from] PlanError),
@@ -130,6 +146,7 @@ impl GatherError {
             | Self::Token(_)
             | Self::State(_)
             | Self::Program { .. }
+            | Self::PlantedFault { .. }
             | Self::Plan(_) => ctx.error(&format!("error: {self}")),
         }
         self.exit()
@@ -141,7 +158,7 @@ impl GatherError {
             Self::Repo(_) | Self::Token(_) => Exit::Usage,
             Self::Project(unusable) => unusable.exit(),
             Self::Manifest(problems) => source::exit_of(problems),
-            Self::Engine { .. } => Exit::CheckFailed,
+            Self::Engine { .. } | Self::PlantedFault { .. } => Exit::CheckFailed,
             Self::Connect(error) if error.is_usage() => Exit::Usage,
             Self::Connect(_) | Self::Platform { .. } | Self::State(_) | Self::Program { .. } => {
                 Exit::Unknown
@@ -188,13 +205,19 @@ pub async fn gather(
         .await
         .map_err(|error| failed("live deployments", &connected, error))?;
     let (program, mut notes) = program_of(&repo, &connected)?;
+    let fault = planted_fault(&env, &target, &in_service)?;
+    if let Some(label) = &fault {
+        notes.push(format!(
+            "a rehearsal planted a fault in this service:{label}"
+        ));
+    }
     notes.extend(order_note(&target, !live.is_empty()));
     let manifest = &declared.manifest.value;
     let intent = Intent {
         env: env.to_string(),
         class: target.class.to_string(),
         platform: target.platform.to_string(),
-        feed: target.feed.to_string(),
+        feed: format!("{}{}", target.feed, fault.unwrap_or_default()),
         commit: repo.commit(),
         tree: repo.tree(),
         manifest_path: target.manifest.clone(),
@@ -359,6 +382,27 @@ fn sha256_of(path: &Path) -> Result<String, GatherError> {
         source,
     })?;
     Ok(digest::sha256(&bytes))
+}
+
+/// What a planted fault adds to the feed that the trader reports: it is said, or it is not the plan.
+fn planted_fault(
+    env: &EnvName,
+    target: &Target,
+    in_service: &BTreeMap<String, String>,
+) -> Result<Option<String>, GatherError> {
+    let Some(text) = in_service.get(Fault::VARIABLE) else {
+        return Ok(None);
+    };
+    if target.platform != Platform::Local || target.class == Class::Production {
+        return Err(GatherError::PlantedFault {
+            env: env.to_string(),
+            variable: Fault::VARIABLE,
+            class: target.class.to_string(),
+            platform: target.platform.to_string(),
+        });
+    }
+    // What is no fault makes the trader refuse to start, and says so itself.
+    Ok(text.parse::<Fault>().ok().map(|fault| fault.label()))
 }
 
 /// How old and new follow each other.

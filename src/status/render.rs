@@ -22,7 +22,13 @@ pub(super) fn human(snapshot: &Snapshot) -> String {
     row("live", &live(snapshot));
     match &snapshot.trader {
         Seen::Known(health) => trader(health, &mut row),
-        Seen::Absent(why) => row("trader", &format!("none: {why}")),
+        Seen::Absent(why) => {
+            row("trader", &format!("none: {why}"));
+            row(
+                "positions",
+                "unknown: no trader runs that could tell (the last kill report lists them)",
+            );
+        }
         Seen::Unknown(why) => {
             row("trader", &format!("unknown: {why}"));
             row("lease", "unknown");

@@ -113,6 +113,13 @@ impl Patrol {
     }
 
     async fn look(&mut self) -> Option<End> {
+        // Tokens, freeze and locks are gone with it: nothing may be granted by memory alone.
+        if !self.state.root().is_dir() {
+            let root = self.state.root().display();
+            return Some(End::NothingToWatch(format!(
+                "the state directory {root} is gone"
+            )));
+        }
         self.read_freeze();
         let (expected, epoch) = {
             let watch = self.shared.watch();
@@ -374,9 +381,13 @@ impl Patrol {
     pub fn tell(&mut self, event: &str, verdict: Option<&Verdict>, detail: &Value) {
         let at = clock::now_text();
         let reasons = verdict.map_or(&[][..], |v| &v.reasons);
+        let mut line = format!("{at} watchdog {} {event} {detail}", self.env);
+        if !self.state.root().is_dir() {
+            self.ctx.note(&line);
+            return;
+        }
         let journal = record::journal(&self.state, &self.env, &at, event, reasons, detail);
         let written = record::write(&self.state, &self.env, &self.record);
-        let mut line = format!("{at} watchdog {} {event} {detail}", self.env);
         if let Err(error) = journal {
             // Writing into a String cannot fail.
             let _infallible = write!(line, " (journal: {error})");
