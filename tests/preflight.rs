@@ -7,7 +7,7 @@ mod support;
 
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
-use support::{Project, message, status};
+use support::{Project, status, told};
 
 #[test]
 fn a_scaffolded_project_passes_once_committed_and_pushed() {
@@ -46,7 +46,7 @@ fn the_document_names_commit_tree_and_every_check() {
             status(&report, code),
             "pass",
             "{code}: {}",
-            message(&report, code)
+            told(&report, code)
         );
     }
     // The scaffold pins no program, so the dry run may only warn that launch was built elsewhere.
@@ -60,9 +60,9 @@ fn break_it_touch_a_file() {
     let report = project.json(1, &["preflight", "--env", "local"]);
     assert_eq!(status(&report, "LC-101"), "fail");
     assert!(
-        message(&report, "LC-101").contains("new.txt"),
+        told(&report, "LC-101").contains("new.txt"),
         "{}",
-        message(&report, "LC-101")
+        told(&report, "LC-101")
     );
     // One failure hides no other check.
     assert_eq!(status(&report, "LC-305"), "pass");
@@ -102,9 +102,9 @@ fn break_it_raise_a_limit_above_the_capital() {
     let report = project.json(1, &["preflight", "--env", "local"]);
     assert_eq!(status(&report, "LC-206"), "fail");
     assert!(
-        message(&report, "LC-206").contains("1000"),
+        told(&report, "LC-206").contains("1000"),
         "{}",
-        message(&report, "LC-206")
+        told(&report, "LC-206")
     );
 }
 

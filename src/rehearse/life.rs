@@ -23,8 +23,11 @@ const SETTLE_SECS: &str = "2";
 /// How long the short soak watches the running trader.
 const SOAK: Duration = Duration::from_secs(4);
 
-/// Longest from a planted breach to the freeze that the watchdog sets, and on to a verified stop.
-const TRIP_MAX: Duration = Duration::from_secs(30);
+/// Longest from a planted breach to the watchdog's verified stop, its settle window included.
+const TRIP_MAX: Duration = Duration::from_secs(45);
+
+/// How a watchdog ends that tripped and stopped its target with proof.
+const WATCHDOG_STOPPED: &str = "exit 1 ";
 
 /// What a step does; answers what was seen.
 type Do = fn(&mut Scratch) -> Result<String, RehearseError>;
@@ -270,21 +273,21 @@ fn breach(scratch: &mut Scratch) -> Result<String, RehearseError> {
 }
 
 fn tripped(scratch: &mut Scratch) -> Result<String, RehearseError> {
-    let path = scratch.state().join(format!("freeze-{ENV}.json"));
-    let freeze: Value = wait_until("the watchdog's freeze", TRIP_MAX, || {
-        Ok(std::fs::read_to_string(&path)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok()))
+    // Its own word comes last: it ends when the stop is proved, or says that it is not.
+    let ended = wait_until("the watchdog's verdict", TRIP_MAX, || {
+        let status = scratch
+            .launch(&["status", "--env", ENV, "--format", "json"])?
+            .json()?;
+        let target = list(&status, "/targets").first().unwrap_or(&status);
+        Ok(at(target, "/watchdog_ended").as_str().map(str::to_owned))
     })?;
-    let processes = wait_until("every trader to be gone", TRIP_MAX, || {
-        let living = living_traders(scratch)?;
-        Ok((living == 0).then_some(living))
-    })?;
-    Ok(format!(
-        "{processes} traders live; by {}: {}",
-        text(&freeze, "/by"),
-        text(&freeze, "/reason")
-    ))
+    let living = living_traders(scratch)?;
+    if living != 0 || !ended.starts_with(WATCHDOG_STOPPED) {
+        return Err(RehearseError::Wrong(format!(
+            "{living} traders live; the watchdog: {ended}"
+        )));
+    }
+    Ok(format!("0 traders live; watchdog {ended}"))
 }
 
 /// Traders that live, by the kernel and not by the platform's word.

@@ -15,21 +15,21 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Longest that one command of a test may run.
-pub const COMMAND_MAX: Duration = Duration::from_secs(90);
+pub(crate) const COMMAND_MAX: Duration = Duration::from_secs(90);
 
 /// How much faster than Railway the loopback platform of a test goes through its phases.
-pub const TIME_SCALE: &str = "0.05";
+pub(crate) const TIME_SCALE: &str = "0.05";
 
 /// A scaffolded project.
 #[derive(Debug)]
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
     root: PathBuf,
 }
 
 impl Project {
     /// Scaffolded, committed and pushed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let project = Self::empty();
         project.launch(&["init", "."]).assert().success();
         project.commit_and_push("project: scaffold");
@@ -37,7 +37,7 @@ impl Project {
     }
 
     /// A repository with a bare remote and nothing in it.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let project = Self { folder, root };
@@ -53,22 +53,22 @@ impl Project {
     }
 
     /// The work tree.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.root.join("project")
     }
 
     /// The state directory.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.root.join("state")
     }
 
     /// `launch` in the project.
-    pub fn launch(&self, args: &[&str]) -> Command {
+    pub(crate) fn launch(&self, args: &[&str]) -> Command {
         self.launch_in(&self.path(), args)
     }
 
     /// `launch` in another directory, with the project's state.
-    pub fn launch_in(&self, directory: &Path, args: &[&str]) -> Command {
+    pub(crate) fn launch_in(&self, directory: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("launch"));
         self.scrub(&mut command);
         command
@@ -80,7 +80,7 @@ impl Project {
     }
 
     /// The JSON document of a command that ends with `code`.
-    pub fn json(&self, code: i32, args: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, code: i32, args: &[&str]) -> serde_json::Value {
         let mut all = args.to_vec();
         all.extend(["--format", "json"]);
         let output = self.launch(&all).assert().code(code).get_output().clone();
@@ -88,7 +88,7 @@ impl Project {
     }
 
     /// git in the project, with no configuration but its own; must succeed. Its stdout, trimmed.
-    pub fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let mut command = Command::new("git");
         self.scrub(&mut command);
         let output = command
@@ -105,32 +105,32 @@ impl Project {
     }
 
     /// Commits everything and pushes it.
-    pub fn commit_and_push(&self, message: &str) {
+    pub(crate) fn commit_and_push(&self, message: &str) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", message]);
         self.git(&["push", "-q", "origin", "main"]);
     }
 
     /// Writes a project file.
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         std::fs::write(self.path().join(path), text).unwrap();
     }
 
     /// Replaces a text that the project file holds.
-    pub fn replace(&self, path: &str, from: &str, to: &str) {
+    pub(crate) fn replace(&self, path: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.path().join(path)).unwrap();
         assert!(text.contains(from), "{path} holds no {from:?}");
         self.write(path, &text.replacen(from, to, 1));
     }
 
     /// The platform of this project at test speed; a deploy finds it running.
-    pub fn platform(&self) {
+    pub(crate) fn platform(&self) {
         let args = ["platform", "start", "--time-scale", TIME_SCALE];
         self.launch(&args).assert().success();
     }
 
     /// A running staging deployment with its watchdog.
-    pub fn deployed() -> Self {
+    pub(crate) fn deployed() -> Self {
         let project = Self::new();
         project.platform();
         project
@@ -141,7 +141,7 @@ impl Project {
     }
 
     /// Traders that live, by the kernel.
-    pub fn living_traders(&self) -> usize {
+    pub(crate) fn living_traders(&self) -> usize {
         let living = launch::loopback::living_processes(&self.state()).unwrap();
         living.values().map(Vec::len).sum()
     }
@@ -168,7 +168,7 @@ impl Drop for Project {
 }
 
 /// The status of one check in a preflight document.
-pub fn status<'a>(report: &'a serde_json::Value, code: &str) -> &'a str {
+pub(crate) fn status<'a>(report: &'a serde_json::Value, code: &str) -> &'a str {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["code"] == code);
     check.unwrap_or_else(|| panic!("no {code} in {report}"))["status"]
@@ -176,19 +176,16 @@ pub fn status<'a>(report: &'a serde_json::Value, code: &str) -> &'a str {
         .unwrap()
 }
 
-/// The message of one check in a preflight document.
-pub fn message(report: &serde_json::Value, code: &str) -> String {
+/// Everything that one check says in a preflight document: message, evidence, help.
+pub(crate) fn told(report: &serde_json::Value, code: &str) -> String {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["code"] == code);
-    check.unwrap_or_else(|| panic!("no {code} in {report}"))["message"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    check.unwrap_or_else(|| panic!("no {code} in {report}")).to_string()
 }
 
 /// Looks until `seen` answers, at most `bound`.
 #[track_caller]
-pub fn wait_until<T>(what: &str, bound: Duration, mut seen: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, bound: Duration, mut seen: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + bound;
     loop {
         if let Some(found) = seen() {

@@ -32,6 +32,10 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
         .collect();
     Ok(Outcome {
         by,
-        detail: message(&report, "LC-201").to_owned(),
+        detail: format!(
+            "{}; {}",
+            message(&report, "LC-201"),
+            message(&report, "LC-202")
+        ),
     })
 }

@@ -13,6 +13,7 @@ use trader_core::event::Event;
 use trader_core::ledger::{Record, RecordBody};
 use trader_core::order::Purpose;
 use trader_core::run::{Counterpart, Limits, SimReport, Sink, simulate};
+use trader_core::safeguards::TABLE;
 use trader_core::sim::generator::Generator;
 use trader_core::units::{EpochMs, Usd};
 use trader_core::window::WindowLength;
@@ -92,10 +93,9 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
     let held = guarded.total() > 0 && guarded.most_in_one_window() == 1;
     let refused = seen.refusals.contains_key("window_once");
     let by = if stacked && held && refused {
-        seen.refusals
-            .keys()
-            .map(|code| format!("safeguard:{code}"))
-            .collect()
+        let is_safeguard = |code: &str| TABLE.iter().any(|row| row.code == code);
+        let codes = seen.refusals.keys().filter(|code| is_safeguard(code));
+        codes.map(|code| format!("safeguard:{code}")).collect()
     } else {
         Vec::new()
     };
