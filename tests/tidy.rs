@@ -295,7 +295,10 @@ fn files_read_in_one_sitting() {
     let is_test = |path: &Path| {
         path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs")
     };
-    for path in sources(&["src", "checks", "trader"]).into_iter().filter(|path| !is_test(path)) {
+    for path in sources(&["src", "checks", "trader"])
+        .into_iter()
+        .filter(|path| !is_test(path))
+    {
         let text = read(&path);
         let lines = without_tests(&text).lines().count();
         assert!(

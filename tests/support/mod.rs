@@ -180,7 +180,9 @@ pub(crate) fn status<'a>(report: &'a serde_json::Value, code: &str) -> &'a str {
 pub(crate) fn told(report: &serde_json::Value, code: &str) -> String {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["code"] == code);
-    check.unwrap_or_else(|| panic!("no {code} in {report}")).to_string()
+    check
+        .unwrap_or_else(|| panic!("no {code} in {report}"))
+        .to_string()
 }
 
 /// Looks until `seen` answers, at most `bound`.
