@@ -198,28 +198,5 @@ async fn newest(gathered: &Gathered) -> Result<Vec<Deployment>, CallError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::intent::tests::{intent, plan};
-    use serde_json::json;
-
-    fn deployment(id: &str, commit: Option<&str>) -> Deployment {
-        Deployment::read(&json!({"id": id, "status": "BUILDING", "meta": {"commitHash": commit}}))
-            .unwrap()
-    }
-
-    #[test]
-    fn only_a_new_deployment_of_this_commit_may_be_ours() {
-        let ours = intent().commit;
-        let before = BTreeSet::from(["old".to_owned()]);
-        let plan = plan(intent(), &[], "p", "");
-        let listed = [
-            deployment("new", Some(&ours)),
-            deployment("someone else's", Some(&"c".repeat(40))),
-            deployment("silent", None),
-            deployment("old", Some(&ours)),
-        ];
-        assert_eq!(new_of(&listed, &before, &plan), ["new", "silent"]);
-        assert!(new_of(&listed[3..], &before, &plan).is_empty());
-    }
-}
+#[path = "send_tests.rs"]
+mod tests;

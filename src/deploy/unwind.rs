@@ -16,7 +16,7 @@ use crate::plan::gather::Gathered;
 use crate::platform::tokens;
 use crate::verify::observe;
 use launch_kill::freeze::{self, Freeze};
-use launch_kill::{Deadline, Endpoint, JsonClient};
+use launch_kill::{Deadline, Endpoint, JsonClient, TargetReport, Verdict};
 use serde_json::json;
 use std::time::Duration;
 
@@ -96,6 +96,7 @@ async fn stop_new(
         return nothing_made(gathered).await;
     };
     let facts = sent.snapshot();
+    let was_handed_over = facts.watchdog_url.is_some();
     let witness = Witness {
         trader_url: facts.trader_url,
         instance_nonce: facts.instance_nonce,
@@ -108,14 +109,9 @@ async fn stop_new(
         report.verdict.as_str(),
         report.elapsed_ms
     ));
-    if report.verdict.exit_code() == 0 {
-        return (
-            Outcome::Stopped,
-            vec![format!(
-                "{id} is stopped, and that is proved: {}",
-                report.reason
-            )],
-        );
+    if let Some(proof) = proof_of(&report, was_handed_over) {
+        let told = format!("{id} is stopped, and that is proved: {proof}");
+        return (Outcome::Stopped, vec![told]);
     }
     let mut told = vec![format!(
         "{id} is NOT proved stopped ({}): {}",
@@ -127,6 +123,23 @@ async fn stop_new(
         gathered.env
     ));
     (Outcome::Unproved, told)
+}
+
+/// What proves the stop. The platform's word needs a witness; that no watchdog was ever told to lease
+/// the new instance is one: without a lease it could not send anything.
+fn proof_of(report: &TargetReport, was_handed_over: bool) -> Option<String> {
+    match report.verdict {
+        verdict if verdict.exit_code() == 0 => Some(report.reason.clone()),
+        Verdict::PlatformOnly if !was_handed_over => {
+            Some("the platform says dead, and it never held a trading lease".to_owned())
+        }
+        Verdict::NothingRunning
+        | Verdict::Verified
+        | Verdict::Reduced
+        | Verdict::PlatformOnly
+        | Verdict::Unverified
+        | Verdict::Failed => None,
+    }
 }
 
 /// No new deployment was found within the bound. That is a proof only while the platform answers.
@@ -204,4 +217,44 @@ async fn set_freeze(gathered: &Gathered, failure: &Failure, undone: &mut Undone)
         }
         (Err(error), _) => format!("the freeze could not be written on this machine: {error}"),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(verdict: Verdict) -> TargetReport {
+        TargetReport {
+            env: "staging".into(),
+            verdict,
+            reason: "why".into(),
+            started_at: String::new(),
+            elapsed_ms: 0,
+            deadline_ms: 0,
+            first_ack_ms: None,
+            paths: vec![],
+            deployments: vec![],
+            witnesses: vec![],
+            open_orders: None,
+            positions: None,
+            changed: vec![],
+            may_restart: vec![],
+            runbook: vec![],
+        }
+    }
+
+    #[test]
+    fn a_stop_is_proved_by_a_witness_or_by_a_lease_that_never_was() {
+        for (verdict, leaseless, leased) in [
+            (Verdict::Verified, true, true),
+            (Verdict::NothingRunning, true, true),
+            (Verdict::PlatformOnly, true, false),
+            (Verdict::Unverified, false, false),
+            (Verdict::Failed, false, false),
+        ] {
+            let seen = report(verdict);
+            assert_eq!(proof_of(&seen, false).is_some(), leaseless, "{verdict:?}");
+            assert_eq!(proof_of(&seen, true).is_some(), leased, "{verdict:?}");
+        }
+    }
 }

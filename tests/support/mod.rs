@@ -10,6 +10,8 @@
     reason = "a test ends at the first surprise"
 )]
 
+pub mod target;
+
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
