@@ -10,7 +10,7 @@
     reason = "a test ends at the first surprise"
 )]
 
-pub mod target;
+pub(crate) mod target;
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};

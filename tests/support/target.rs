@@ -15,8 +15,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// A deployed environment.
 #[derive(Debug)]
-pub struct Target {
-    pub kill_file: KillFile,
+pub(crate) struct Target {
+    pub(crate) kill_file: KillFile,
     client: Client,
     ids: ServiceIds,
     state: StateDir,
@@ -33,7 +33,7 @@ fn block_on<T>(question: impl Future<Output = T>) -> T {
 
 impl Target {
     /// Reads the kill file of staging.
-    pub fn staging(project: &Project) -> Self {
+    pub(crate) fn staging(project: &Project) -> Self {
         let state = StateDir::at(project.state());
         let env = EnvName::parse("staging").unwrap();
         let kill_file = KillFile::read(&state, &env).unwrap().expect("a kill file");
@@ -56,7 +56,7 @@ impl Target {
     }
 
     /// Writes a service variable, as a person in the dashboard could.
-    pub fn set_variable(&self, name: &str, value: &str) {
+    pub(crate) fn set_variable(&self, name: &str, value: &str) {
         let deadline = Deadline::after(ANSWER_MAX);
         block_on(platform::set_variable(
             &self.client,
@@ -69,13 +69,13 @@ impl Target {
     }
 
     /// Deploys past `launch`, as somebody with the token could.
-    pub fn deploy_beside(&self, commit: &str) -> String {
+    pub(crate) fn deploy_beside(&self, commit: &str) -> String {
         let deadline = Deadline::after(ANSWER_MAX);
         block_on(calls::deploy(&self.client, &self.ids, commit, deadline)).unwrap()
     }
 
     /// Ids of live deployments by the platform's word.
-    pub fn live(&self) -> Vec<String> {
+    pub(crate) fn live(&self) -> Vec<String> {
         let deadline = Deadline::after(ANSWER_MAX);
         let listed = block_on(platform::deployments(
             &self.client,
@@ -94,18 +94,18 @@ impl Target {
     }
 
     /// The trader's own words; `None` when it does not answer.
-    pub fn health(&self) -> Option<Value> {
+    pub(crate) fn health(&self) -> Option<Value> {
         self.ask(self.kill_file.trader_url.as_deref()?)
     }
 
     /// Whether the trader holds its lease.
-    pub fn is_leased(&self) -> bool {
+    pub(crate) fn is_leased(&self) -> bool {
         self.health()
-            .is_some_and(|health| !health["lease"].is_null())
+            .is_some_and(|health| health.get("lease").is_some_and(|lease| !lease.is_null()))
     }
 
     /// The watchdog's own words; `None` when it does not answer.
-    pub fn watchdog(&self) -> Option<Value> {
+    pub(crate) fn watchdog(&self) -> Option<Value> {
         self.ask(self.kill_file.watchdog_url.as_deref()?)
     }
 
