@@ -382,6 +382,24 @@ fn an_interrupt_before_anything_was_sent_is_130_and_changes_nothing() {
 }
 
 #[test]
+fn an_interrupt_while_the_old_one_is_held_gives_it_its_lease_back() {
+    let project = Project::deployed();
+    let target = Target::staging(&project);
+    let before = target.live();
+    let (mut child, mut said) = deploy_until(&project, "hold the old instance");
+    let state = |wanted: &str| target.watchdog().filter(|told| told["state"] == wanted);
+    // Held, it still has its last lease for seconds; only then would the deploy go on.
+    wait_until("the hold", SOON, || state("holding"));
+    signal(&child, "TERM");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert_eq!(target.live(), before);
+    wait_until("the watchdog to go on", SOON, || state("keeping"));
+    wait_until("the lease", SOON, || target.is_leased().then_some(()));
+}
+
+#[test]
 fn a_deploy_killed_midway_leaves_a_trader_that_may_not_enter_and_that_a_kill_finds() {
     let project = Project::new();
     project

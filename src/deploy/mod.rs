@@ -73,7 +73,12 @@ enum End {
 /// Runs `launch deploy`.
 pub fn run(args: &DeployArgs, ctx: &Context) -> Exit {
     match crate::runtime::new() {
-        Ok(runtime) => runtime.block_on(deploy(args, ctx)),
+        Ok(runtime) => {
+            let exit = runtime.block_on(deploy(args, ctx));
+            // An interrupted preflight may still be at work on a thread; nobody waits for it.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => {
             ctx.error(&format!("error: cannot start: {error}"));
             Exit::Bug
@@ -106,8 +111,14 @@ async fn deploy(args: &DeployArgs, ctx: &Context) -> Exit {
     };
     match end {
         End::Verified(expected) => finish(ctx, &cleared, &sent, &mut steps, &started_at, &expected),
-        End::Refused(refusal) => refuse(ctx, &refusal),
-        End::Failed(_) if !sent.lock().is_sent => Exit::Interrupted,
+        End::Refused(refusal) => {
+            replace::release(&cleared.gathered).await;
+            refuse(ctx, &refusal)
+        }
+        End::Failed(_) if !sent.lock().is_sent => {
+            replace::release(&cleared.gathered).await;
+            Exit::Interrupted
+        }
         End::Failed(failure) => fail(ctx, &cleared, &sent, &mut steps, &started_at, &failure).await,
     }
 }

@@ -82,6 +82,30 @@ pub async fn hold(gathered: &Gathered, steps: &mut Steps) -> Result<(), Refusal>
     )))
 }
 
+/// Lets the old instance have its lease again after a deploy that was never sent: its watchdog expects
+/// what it expected before. Best effort: without it the old one stays held, with its exits working.
+pub async fn release(gathered: &Gathered) {
+    let control = &gathered.tokens.control;
+    let Some(running) = spawn::find(&gathered.state, &gathered.env, control).await else {
+        return;
+    };
+    let expected = running
+        .record
+        .expected
+        .filter(|e| gathered.plan.active_deployments.contains(&e.deployment_id));
+    let (Some(expected), Ok(at)) = (expected, Endpoint::parse(&running.record.url)) else {
+        return;
+    };
+    let (Ok(client), Ok(body)) = (
+        JsonClient::new(at, Some(control.clone())),
+        serde_json::to_value(&expected),
+    ) else {
+        return;
+    };
+    let deadline = Deadline::after(Duration::from_millis(WATCHDOG_TIMEOUT_MS));
+    drop(client.post("/expect", &body, deadline).await);
+}
+
 /// The watchdog of the old instance: on this machine, or where the target says.
 async fn watchdog(gathered: &Gathered) -> Option<Watchdog> {
     let control = &gathered.tokens.control;

@@ -60,8 +60,6 @@ pub struct Line {
 pub enum Lease {
     /// It must be held in both reads.
     Held,
-    /// It must not be held: nothing has been verified yet.
-    Absent,
     /// Told, not judged.
     Told,
 }
@@ -232,8 +230,7 @@ fn lease_line(wanted: Lease, first: &Health, second: &Health) -> Line {
     let verdict = match wanted {
         Lease::Told => Verdict::Pass,
         Lease::Held if held(first) && held(second) => Verdict::Pass,
-        Lease::Absent if !held(first) && !held(second) => Verdict::Pass,
-        Lease::Held | Lease::Absent => Verdict::Fail,
+        Lease::Held => Verdict::Fail,
     };
     line(what, verdict, told)
 }
@@ -347,18 +344,17 @@ mod tests {
                 expires_in_ms: ms,
             })
         };
-        for (first, second, held, absent) in [
-            (None, None, Verdict::Fail, Verdict::Pass),
-            (lease(100), lease(100), Verdict::Pass, Verdict::Fail),
-            (lease(100), None, Verdict::Fail, Verdict::Fail),
-            (lease(0), lease(0), Verdict::Fail, Verdict::Pass),
+        for (first, second, held) in [
+            (None, None, Verdict::Fail),
+            (lease(100), lease(100), Verdict::Pass),
+            (lease(100), None, Verdict::Fail),
+            (lease(0), lease(0), Verdict::Fail),
         ] {
             let mut seen = as_planned();
             seen.first.as_mut().unwrap().lease.clone_from(&first);
             seen.second.as_mut().unwrap().lease.clone_from(&second);
             let of = |wanted| worst(&judge(&expectation(), true, wanted, &seen));
             assert_eq!(of(Lease::Held), held, "{first:?} {second:?}");
-            assert_eq!(of(Lease::Absent), absent, "{first:?} {second:?}");
             assert_eq!(of(Lease::Told), Verdict::Pass);
         }
     }
