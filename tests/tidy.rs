@@ -3,6 +3,12 @@
 //!
 //! Each rule is a function over text, and each is shown able to fail on a planted fault beside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
