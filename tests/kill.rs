@@ -105,6 +105,16 @@ fn a_drill_is_timed_recorded_and_lifts_its_own_freeze() {
     let project = Project::deployed();
     let (code, document) = kill(&project, &["--env", "staging", "--drill"]);
     assert_eq!(code, 0, "{document:#}");
+    // What it took, it gives back: freeze here, freeze on the service, the watchdog's latch.
+    let latched = |change: &Value| change["what"].as_str().unwrap().contains("leases");
+    assert!(
+        !document["targets"][0]["changed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(latched),
+        "{document:#}"
+    );
     let receipts = std::fs::read_dir(project.state().join("receipts")).unwrap();
     let drills = receipts.filter(|entry| {
         entry

@@ -62,6 +62,21 @@ impl Watchdog {
         })
     }
 
+    /// `POST /reenable`: lifts the revocation that `freeze_id` stands for. Needs the control token.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses (a tripped watchdog always does).
+    pub async fn reenable(
+        &self,
+        reason: &str,
+        by: &str,
+        freeze_id: &str,
+        deadline: Deadline,
+    ) -> Result<(), CallError> {
+        let body = json!({"reason": reason, "by": by, "freeze_id": freeze_id});
+        self.0.post("/reenable", &body, deadline).await.map(drop)
+    }
+
     /// `GET /health`, as told.
     pub async fn health(&self, deadline: Deadline) -> Result<Value, CallError> {
         self.0.get("/health", deadline).await

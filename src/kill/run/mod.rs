@@ -10,6 +10,7 @@ mod check;
 mod chores;
 mod complete;
 mod drill;
+mod lift;
 mod local_path;
 mod outcome;
 mod pursuit;

@@ -3,7 +3,7 @@
 //! Decides nothing by itself: `assess` turns the board into evidence, `verdict` judges it.
 
 use super::assess::{self, Frame};
-use super::board::{Asked, Board, Place, ServiceFreeze, WatchdogRecord};
+use super::board::{Asked, Board, Place, WatchdogRecord};
 use super::chores;
 use super::local_path::LocalPath;
 use super::sweep::{Scope, Sweep};
@@ -12,7 +12,7 @@ use super::watchdog_path;
 use crate::client::{Auth, Client};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
-use crate::freeze::{self, Freeze};
+use crate::freeze::Freeze;
 use crate::pace::Pace;
 use crate::platform::{self, ServiceIds};
 use crate::report::TargetReport;
@@ -26,9 +26,6 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(25);
 /// Longest time that a chore (freeze, auto-deploy, token scope) may keep the report waiting.
 const CHORE_MAX: Duration = Duration::from_secs(10);
-/// Longest time for lifting a drill's own freeze, within the deadline.
-const LIFT_MAX: Duration = Duration::from_secs(5);
-
 /// One target and what is to be done about it.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
@@ -91,7 +88,7 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
     let (verdict, reason) = wait(&job, &board, &frame, deadline).await;
     let elapsed = job.start.elapsed();
     if job.is_drill && verdict == Verdict::Verified {
-        lift_own_freeze(&job, &board, platform.as_ref(), deadline).await;
+        super::lift::own_freeze(&job, &board, platform.as_ref(), deadline).await;
     }
     board.dismiss();
     super::outcome::report(
@@ -352,41 +349,6 @@ fn discover_traders(job: &Job, board: &Arc<Board>, deadline: Deadline) {
         if job.target.is_local || !url.is_loopback() {
             trader_path(job, board, url, None, deadline).start();
         }
-    }
-}
-
-async fn lift_own_freeze(
-    job: &Job,
-    board: &Arc<Board>,
-    platform: Option<&(Client, ServiceIds)>,
-    deadline: Deadline,
-) {
-    let limit = deadline.at_most(LIFT_MAX);
-    let (here, service) = board.read(|state| {
-        (
-            state.froze_locally,
-            state.service_freeze == ServiceFreeze::Ours,
-        )
-    });
-    let mut is_lifted = true;
-    if let (true, Some((client, ids))) = (service, platform) {
-        is_lifted &= freeze::clear_variable(client, ids, limit).await.is_ok();
-    }
-    if let (true, true, Some((_, Some(dir))), Some(env)) =
-        (is_lifted, here, &job.freeze, &job.target.name)
-    {
-        is_lifted &= freeze::clear_local(dir, env).is_ok();
-    }
-    if is_lifted {
-        board.write(|state| {
-            let kept_here = !here;
-            let kept_service = !service;
-            state.changed.retain(|change| {
-                let is_here = change.what.starts_with("frozen on this machine");
-                let is_service = change.what.starts_with("frozen on the service");
-                (!is_here || kept_here) && (!is_service || kept_service)
-            });
-        });
     }
 }
 

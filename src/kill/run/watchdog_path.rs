@@ -14,6 +14,9 @@ use std::time::Instant;
 /// Most questions to a watchdog that does not answer.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// How the change that revoking makes is told.
+pub(super) const REVOKED: &str = "the watchdog grants no more leases";
+
 /// Revokes. `put_back` is the command that lifts the latch.
 pub(crate) async fn revoke(
     board: Arc<Board>,
@@ -49,7 +52,7 @@ pub(crate) async fn revoke(
                     board.write(|state| {
                         state.watchdog = record;
                         state.changed.push(Change {
-                            what: "the watchdog grants no more leases".into(),
+                            what: REVOKED.into(),
                             put_back,
                         });
                     });
