@@ -12,6 +12,7 @@ use crate::verify::identity;
 use crate::verify::judgement::{self, Lease, Verdict};
 use crate::verify::observe;
 use crate::watchdog::expectation::Expectation;
+use crate::watchdog::record::{self, Stance};
 use crate::watchdog::spawn;
 use launch_kill::{Deadline, Deployment, Endpoint, JsonClient, platform};
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub async fn bring_up(
         trader_url: trader.base().as_str().to_owned(),
     };
     hand_over(gathered, &expected, sent, steps).await?;
-    first_lease(gathered, &trader, steps).await?;
+    first_lease(gathered, id, &trader, steps).await?;
     verify(gathered, &expected, &trader, steps).await?;
     Ok(expected)
 }
@@ -125,6 +126,7 @@ async fn first_answer(
     let step = "first answer";
     steps.begin(step);
     let deadline = Deadline::after(Duration::from_millis(wait::FIRST_ANSWER_MS));
+    let mut still_up = StillUp::new();
     let mut last = String::new();
     while !deadline.is_over() {
         match observe::health(trader).await {
@@ -139,8 +141,7 @@ async fn first_answer(
             }
             Err(why) => last = why,
         }
-        still_up(gathered, id, step).await?;
-        deadline.sleep(wait::TRADER_POLL).await;
+        still_up.pause(gathered, id, step).await?;
     }
     Err(Failure::Step {
         step,
@@ -148,15 +149,40 @@ async fn first_answer(
     })
 }
 
-/// A deployment that has failed meanwhile is not waited for. An unanswered look proves nothing.
-async fn still_up(gathered: &Gathered, id: &str, step: &'static str) -> Result<(), Failure> {
-    let deadline = Deadline::after(Duration::from_millis(wait::CALL_MS));
-    match platform::deployment(&gathered.connected.client, id, deadline).await {
-        Ok(deployment) => match stage::of(&deployment) {
-            Stage::Failed(why) => Err(Failure::Step { step, why }),
-            Stage::Running | Stage::Waiting(_) => Ok(()),
-        },
-        Err(_) => Ok(()),
+/// Looks beside a wait whether the deployment has failed meanwhile; no oftener than the platform's calls
+/// allow.
+#[derive(Debug)]
+struct StillUp {
+    asked: Instant,
+}
+
+impl StillUp {
+    fn new() -> Self {
+        Self {
+            asked: Instant::now(),
+        }
+    }
+
+    /// Pauses, and fails when the deployment has. An unanswered look proves nothing.
+    async fn pause(
+        &mut self,
+        gathered: &Gathered,
+        id: &str,
+        step: &'static str,
+    ) -> Result<(), Failure> {
+        tokio::time::sleep(wait::TRADER_POLL).await;
+        if self.asked.elapsed() < gathered.connected.poll {
+            return Ok(());
+        }
+        self.asked = Instant::now();
+        let deadline = Deadline::after(Duration::from_millis(wait::CALL_MS));
+        match platform::deployment(&gathered.connected.client, id, deadline).await {
+            Ok(deployment) => match stage::of(&deployment) {
+                Stage::Failed(why) => Err(Failure::Step { step, why }),
+                Stage::Running | Stage::Waiting(_) => Ok(()),
+            },
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -227,6 +253,7 @@ async fn ready(
     let step = "ready";
     steps.begin(step);
     let deadline = Deadline::after(Duration::from_millis(wait::READY_MS));
+    let mut still_up = StillUp::new();
     while !deadline.is_over() {
         if let Ok(health) = observe::health(trader).await
             && health.state == InstanceState::Ready
@@ -234,8 +261,7 @@ async fn ready(
         {
             return Ok(health);
         }
-        still_up(gathered, id, step).await?;
-        deadline.sleep(wait::TRADER_POLL).await;
+        still_up.pause(gathered, id, step).await?;
     }
     Err(Failure::Step {
         step,
@@ -344,6 +370,7 @@ async fn started(gathered: &Gathered) -> Result<(String, String), Failure> {
 /// Waits until the trader holds its first lease, and says why it does not get one.
 async fn first_lease(
     gathered: &Gathered,
+    id: &str,
     trader: &JsonClient,
     steps: &mut Steps,
 ) -> Result<(), Failure> {
@@ -351,26 +378,53 @@ async fn first_lease(
     steps.begin(step);
     let since = Instant::now();
     let deadline = Deadline::after(Duration::from_millis(wait::FIRST_LEASE_MS));
+    let mut still_up = StillUp::new();
     while !deadline.is_over() {
         if let Ok(health) = observe::health(trader).await
             && health.lease.is_some_and(|lease| lease.expires_in_ms > 0)
         {
             return Ok(());
         }
-        deadline.sleep(wait::TRADER_POLL).await;
+        if let Some(why) = gave_up(gathered) {
+            return Err(Failure::Step { step, why });
+        }
+        still_up.pause(gathered, id, step).await?;
     }
     let watchdog = spawn::find(&gathered.state, &gathered.env, &gathered.tokens.control).await;
     let why = match watchdog {
-        Some(running) => format!("{} {:?}", running.record.stance, running.record.reasons),
-        None => "the watchdog does not answer".to_owned(),
+        Some(running) => format!(
+            "{}: {}",
+            running.record.stance,
+            running.record.reasons.join("; ")
+        ),
+        None => "it does not answer".to_owned(),
     };
     Err(Failure::Step {
         step,
         why: format!(
-            "none after {} s; watchdog: {why}",
+            "none after {} s; the watchdog: {why}",
             since.elapsed().as_secs()
         ),
     })
+}
+
+/// Why the watchdog of this machine will not grant any more, where it said so.
+fn gave_up(gathered: &Gathered) -> Option<String> {
+    if gathered.target.watchdog_url.is_some() {
+        return None;
+    }
+    let record = record::read(&gathered.state, &gathered.env).ok()??;
+    match (record.stance, record.ended) {
+        (Stance::Tripped, _) => Some(format!(
+            "the watchdog tripped: {}",
+            record.reasons.join("; ")
+        )),
+        (_, Some(ended)) => Some(format!("the watchdog ended: {}", ended.reason)),
+        (
+            Stance::Idle | Stance::Keeping | Stance::Holding | Stance::Frozen | Stance::Ended,
+            None,
+        ) => None,
+    }
 }
 
 /// Verified twice, with the lease held.
