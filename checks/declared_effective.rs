@@ -3,7 +3,8 @@
 //!
 //! The effective side is read from the built parts, not from the manifest. Fails when a key is consumed
 //! by nothing (inert), when a part holds another value, when something runs that nobody declared, and
-//! when the trader cannot be built. There is no fallback for anything. Incident 3 and 12: a manifest
+//! when the trader cannot be built. `mode = "live"` fails in every class: no program of ours sends real
+//! orders yet, so nothing could put it into effect. There is no fallback for anything. Incident 3 and 12: a manifest
 //! listed three strategies and one other ran; limits were declared that nothing read.
 
 use crate::facts::{Facts, known};
@@ -13,7 +14,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trader_core::engine::Engine;
 use trader_core::ledger::LedgerState;
-use trader_core::manifest::Manifest;
+use trader_core::manifest::{Manifest, Mode};
 use trader_core::strategy_file::StrategyFile;
 use trader_core::units::StrategyId;
 
@@ -24,6 +25,14 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
         Ok(declared) => declared,
         Err(outcome) => return outcome,
     };
+    if manifest.mode == Mode::Live {
+        return Finding::new(format!(
+            "{} declares mode live, and there is no program that sends real orders",
+            document.path
+        ))
+        .help("write mode = \"paper\" and commit it; live comes with the program `trader`")
+        .fail();
+    }
     let engine = match Engine::new(manifest, &strategies, LedgerState::default()) {
         Ok(engine) => engine,
         Err(error) => {
@@ -134,6 +143,7 @@ mod tests {
     use crate::facts::{Fact, Loaded, Missing};
     use crate::fixtures::{check, facts, manifest_mut};
     use crate::report::Status;
+    use crate::targets::Class;
 
     /// The fixture's declared side and what the real trader makes of it.
     fn built() -> (Manifest, BTreeMap<StrategyId, StrategyFile>, Effective) {
@@ -205,6 +215,21 @@ mod tests {
         };
         file.signals[0].component = "edgy".to_owned();
         check("LC-204", &unknown, Status::Fail, "edgy");
+    }
+
+    #[test]
+    fn live_is_refused_while_nothing_can_trade_live() {
+        for class in [Class::Local, Class::Production] {
+            let mut facts = facts();
+            facts.env.class = class;
+            manifest_mut(&mut facts).mode = Mode::Live;
+            check(
+                "LC-204",
+                &facts,
+                Status::Fail,
+                "no program that sends real orders",
+            );
+        }
     }
 
     #[test]

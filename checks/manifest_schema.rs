@@ -2,16 +2,31 @@
 //! the strategies found in HEAD are the only ones that may be listed.
 //!
 //! Fails on an unknown, missing, null, zero or mistyped key and on a strategy that is not in HEAD, each
-//! with file, line, column, the value seen and the value wanted. (`launch.toml` itself is read before
+//! with file, line, column, the value seen and the value wanted; and on `mode = "live"` anywhere but in
+//! class production, which no schema of the manifest alone can say. (`launch.toml` itself is read before
 //! any check: without it there is nothing to judge and the exit code is 2.)
 
 use crate::facts::{Facts, Loaded, known};
 use crate::outcome::{Finding, Outcome};
+use crate::targets::Class;
+use trader_core::manifest::Mode;
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let manifest = known!(facts.manifest);
     let path = &manifest.path;
     match &manifest.loaded {
+        Loaded::Valid(valid)
+            if valid.mode == Mode::Live && facts.env.class != Class::Production =>
+        {
+            Finding::new(format!(
+                "{path} declares mode live, and [env.{}] is class {}: only class production may",
+                facts.env.name, facts.env.class
+            ))
+            .evidence("manifest", path.as_str())
+            .evidence("mode", valid.mode.to_string())
+            .help(format!("write mode = \"paper\" in {path} and commit it"))
+            .fail()
+        }
         Loaded::Valid(valid) => Finding::new(format!(
             "{path} is valid: mode {}, {} keys",
             valid.mode,
@@ -77,6 +92,18 @@ mod tests {
         assert!(result.seen().next().unwrap().contains(":3:1"));
         facts.manifest.value.as_mut().unwrap().loaded = Loaded::NotInCommit { on_disk: true };
         check("LC-201", &facts, Status::Fail, "not in HEAD");
+    }
+
+    #[test]
+    fn live_is_for_class_production_alone() {
+        let mut facts = facts();
+        manifest_mut(&mut facts).mode = Mode::Live;
+        for class in [Class::Local, Class::Ci, Class::Staging] {
+            facts.env.class = class;
+            check("LC-201", &facts, Status::Fail, "only class production may");
+        }
+        facts.env.class = Class::Production;
+        check("LC-201", &facts, Status::Pass, "mode live");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub const TABLE: &[Row] = &[
     Row { code: SCHEMA, title: "manifest schema", category: Category::Manifest, phase: Phase::Manifest, after: &[], reads: &[FactKey::Manifest], run: manifest_schema::run },
     Row { code: STRATEGIES, title: "strategies known", category: Category::Manifest, phase: Phase::Manifest, after: &[], reads: &[FactKey::Manifest, FactKey::Strategies], run: strategies_known::run },
     Row { code: EFFECTIVE, title: "declared = effective", category: Category::Manifest, phase: Phase::Manifest, after: &[SCHEMA, STRATEGIES], reads: &[FactKey::Manifest, FactKey::Strategies], run: declared_effective::run },
-    Row { code: LIMITS, title: "limits coherent", category: Category::Manifest, phase: Phase::Manifest, after: &[SCHEMA], reads: &[FactKey::Manifest], run: limits_coherent::run },
+    Row { code: LIMITS, title: "limits coherent", category: Category::Manifest, phase: Phase::Manifest, after: &[SCHEMA], reads: &[FactKey::Manifest, FactKey::Strategies], run: limits_coherent::run },
     Row { code: READY, title: "components ready", category: Category::Components, phase: Phase::Components, after: &[SCHEMA, STRATEGIES], reads: &[FactKey::Manifest, FactKey::Strategies], run: components_ready::run },
     Row { code: GOLDEN, title: "model golden", category: Category::Components, phase: Phase::Components, after: &[], reads: &[], run: model_golden::run },
     Row { code: DRY_RUN, title: "staging dry run", category: Category::Staging, phase: Phase::DryRun, after: &[SCHEMA, STRATEGIES, EFFECTIVE], reads: &[FactKey::Manifest, FactKey::DryRun], run: staging_dry_run::run },

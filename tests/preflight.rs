@@ -109,6 +109,26 @@ fn break_it_raise_a_limit_above_the_capital() {
 }
 
 #[test]
+fn break_it_go_live_where_nothing_may() {
+    let project = Project::new();
+    project.replace(
+        "manifests/local.toml",
+        "mode = \"paper\"",
+        "mode = \"live\"",
+    );
+    project.commit_and_push("manifest: live");
+    let report = project.json(1, &["preflight", "--env", "local"]);
+    assert_eq!(status(&report, "LC-201"), "fail");
+    assert!(
+        told(&report, "LC-201").contains("only class production may"),
+        "{}",
+        told(&report, "LC-201")
+    );
+    // Nothing that needs a valid manifest is judged on this one, and no trader is started.
+    assert_eq!(status(&report, "LC-501"), "skipped");
+}
+
+#[test]
 fn an_unpushed_commit_only_warns_locally_and_fails_staging() {
     let project = Project::new();
     project.write("notes.md", "not pushed\n");

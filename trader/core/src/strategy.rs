@@ -14,7 +14,7 @@ use crate::model::Estimate;
 use crate::near_miss::near_miss;
 use crate::refusal::Refusal;
 use crate::strategy_file::{Aggregation, ComponentUse, STRATEGY_SCHEMA_VERSION, StrategyFile};
-use crate::units::{Asset, StrategyId};
+use crate::units::{Asset, Outcome, Probability, StrategyId, TokenPrice};
 use crate::view::{ExitView, MarketView};
 use crate::wire::ComponentHealth;
 use serde_json::Value;
@@ -331,6 +331,18 @@ impl StrategyInstance {
             signal,
             size,
         })
+    }
+
+    /// What it would buy at a price: for checks that judge every price. `None` before the sizing rule
+    /// is ready.
+    pub fn size_at(&self, price: TokenPrice) -> Option<Result<Size, Refusal>> {
+        let signal = Signal {
+            outcome: Outcome::Up,
+            probability: Probability::CERTAIN,
+            price,
+            edge: 1.0,
+        };
+        Some(self.sizing.ready()?.evaluate(&signal))
     }
 
     /// Why a position should be left now; the first exit component that says so wins.

@@ -69,6 +69,11 @@ impl Engine {
         unique(self.strategies.iter().map(|instance| instance.id().clone()))
     }
 
+    /// Every strategy instance, for checks that ask its parts one by one.
+    pub fn instances(&self) -> &[StrategyInstance] {
+        &self.strategies
+    }
+
     /// Time of the newest event.
     pub const fn now(&self) -> EpochMs {
         self.now

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Probability(f64);
 
 impl Probability {
+    /// 1.
+    pub const CERTAIN: Self = Self(1.0);
+
     /// Checks the range; NaN is refused.
     pub fn try_new(value: f64) -> Result<Self, UnitError> {
         if (0.0..=1.0).contains(&value) {
