@@ -2,9 +2,10 @@
 //!
 //! Only types and dispatch; nothing is resolved or decided here.
 
-use crate::context::{Context, Format};
+use crate::context::{self, Context, Format, NoState};
 use crate::exit::Exit;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use launch_kill::state_dir::StateDir;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -157,42 +158,60 @@ pub fn run(cli: Cli) -> u8 {
         }
         Command::Reenable(with) => dispatch(&with, crate::reenable::run),
         Command::Rehearse(with) => dispatch(&with, crate::rehearse::run),
-        Command::Trade(with) => dispatch(&with, crate::trade::run),
-        Command::Tape(with) => dispatch(&with, crate::tape::run),
+        Command::Trade(with) => stateless(&with, crate::trade::run),
+        Command::Tape(with) => stateless(&with, crate::tape::run),
         Command::Platform(with) => dispatch(&with, crate::loopback::run),
-        Command::Init(with) => dispatch(&with, crate::init::run),
-        Command::Schema(with) => dispatch(&with, crate::schema::run),
-        Command::Strategies(with) => dispatch(&with, crate::schema::strategies::run),
-        Command::Components(with) => dispatch(&with, crate::schema::components::run),
-        Command::Completions(with) => dispatch(&with, completions),
+        Command::Init(with) => stateless(&with, crate::init::run),
+        Command::Schema(with) => stateless(&with, crate::schema::run),
+        Command::Strategies(with) => stateless(&with, crate::schema::strategies::run),
+        Command::Components(with) => stateless(&with, crate::schema::components::run),
+        Command::Completions(with) => stateless(&with, completions),
     };
     exit.code()
 }
 
+/// Runs a command that keeps state.
 fn dispatch<T: Args>(with: &With<T>, command: fn(&T, &Context) -> Exit) -> Exit {
-    match context(&with.shared) {
+    run_in(with, state_dir(&with.shared), command)
+}
+
+/// Runs a command that keeps none, and so needs no place for it.
+fn stateless<T: Args>(with: &With<T>, command: fn(&T, &Context<NoState>) -> Exit) -> Exit {
+    run_in(with, Ok(NoState), command)
+}
+
+fn run_in<T: Args, State>(
+    with: &With<T>,
+    state: Result<State, String>,
+    command: fn(&T, &Context<State>) -> Exit,
+) -> Exit {
+    match state.and_then(|state| context(&with.shared, state)) {
         Ok(ctx) => command(&with.own, &ctx),
         Err(why) => {
-            Context::complain(&why);
+            context::complain(&why);
             Exit::Usage
         }
     }
 }
 
-fn context(shared: &Shared) -> Result<Context, String> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| format!("error: cannot tell the current directory: {error}"))?;
+fn state_dir(shared: &Shared) -> Result<PathBuf, String> {
     let variable = |name: &str| std::env::var(name).ok();
-    let state_dir = launch_kill::state_dir::StateDir::resolve(shared.state_dir.as_deref(), variable)
+    StateDir::resolve(shared.state_dir.as_deref(), variable)
+        .map(|found| found.root().to_path_buf())
         .ok_or_else(|| {
             "error: no place for state: neither --state-dir, LAUNCH_STATE_DIR, XDG_STATE_HOME nor HOME is set\n\
              help: add --state-dir DIR"
                 .to_owned()
-        })?;
+        })
+}
+
+fn context<State>(shared: &Shared, state_dir: State) -> Result<Context<State>, String> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| format!("error: cannot tell the current directory: {error}"))?;
     Ok(Context {
-        state_dir: state_dir.root().to_path_buf(),
+        state_dir,
         format: shared.format,
-        color: Context::wants_color(shared.no_color),
+        color: context::wants_color(shared.no_color),
         progress: !shared.quiet && std::io::stderr().is_terminal(),
         quiet: shared.quiet,
         verbose: shared.verbose,
@@ -200,7 +219,7 @@ fn context(shared: &Shared) -> Result<Context, String> {
     })
 }
 
-fn completions(args: &CompletionsArgs, ctx: &Context) -> Exit {
+fn completions(args: &CompletionsArgs, ctx: &Context<NoState>) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "launch", &mut script);
     ctx.document(&String::from_utf8_lossy(&script));

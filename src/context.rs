@@ -15,15 +15,20 @@ pub enum Format {
     Json,
 }
 
-/// The surroundings of one run.
+/// In place of a state directory: the command neither has nor needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoState;
+
+/// The surroundings of one run; `Context<NoState>` for a command that keeps no state, which must
+/// start where there is no place for any (a container without `HOME`).
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that the operator typed"
 )]
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct Context<State = PathBuf> {
     /// Where `launch` keeps its state (`--state-dir`, `LAUNCH_STATE_DIR`, else per user).
-    pub state_dir: PathBuf,
+    pub state_dir: State,
     /// What stdout carries.
     pub format: Format,
     /// Whether stdout may carry colour (a terminal, no `NO_COLOR`, no `--no-color`).
@@ -38,7 +43,7 @@ pub struct Context {
     pub cwd: PathBuf,
 }
 
-impl Context {
+impl<State> Context<State> {
     /// Writes the command's document to stdout. A closed pipe is not an error of ours.
     pub fn document(&self, text: &str) {
         write_ignoring_pipe(&mut std::io::stdout().lock(), text);
@@ -53,20 +58,20 @@ impl Context {
 
     /// Writes an error to stderr, `-q` or not.
     pub fn error(&self, text: &str) {
-        Self::complain(text);
+        complain(text);
     }
+}
 
-    /// Writes an error to stderr before there is a context.
-    pub fn complain(text: &str) {
-        write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
-    }
+/// Writes an error to stderr before there is a context.
+pub fn complain(text: &str) {
+    write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
+}
 
-    /// Whether colour belongs on stdout, from the flag and the environment.
-    pub fn wants_color(no_color_flag: bool) -> bool {
-        !no_color_flag
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::io::stdout().is_terminal()
-    }
+/// Whether colour belongs on stdout, from the flag and the environment.
+pub fn wants_color(no_color_flag: bool) -> bool {
+    !no_color_flag
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::io::stdout().is_terminal()
 }
 
 /// The reader may have gone (`launch … | head`); that must not fail the command.

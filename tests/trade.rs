@@ -31,12 +31,12 @@ struct Trader {
     log: std::sync::mpsc::Receiver<String>,
 }
 
-/// The program with an environment of its own.
+/// The program with an environment of its own. Without `HOME`: a trader keeps its state on the volume
+/// and needs no other place.
 fn launch(volume: &Path, extra: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_launch"));
     command
         .env_clear()
-        .env("HOME", volume)
         .env("LAUNCH_MANIFEST", staging())
         .env("LAUNCH_FEED", "generator:7")
         .env("LAUNCH_HALT_TOKEN", HALT)

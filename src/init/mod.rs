@@ -8,7 +8,7 @@
 mod files;
 mod write;
 
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
 use files::{Options, RailwayIds};
 use serde_json::json;
@@ -81,7 +81,7 @@ impl InitArgs {
 }
 
 /// Runs `launch init`: 2 when a file is in the way or cannot be written.
-pub fn run(args: &InitArgs, ctx: &Context) -> Exit {
+pub fn run(args: &InitArgs, ctx: &Context<NoState>) -> Exit {
     let dir = ctx.cwd.join(&args.dir);
     let options = Options {
         name: project_name(&dir),

@@ -4,7 +4,7 @@
 //! one plain line. The summary is the document.
 
 use super::{LifeReport, StepReport};
-use crate::context::Context;
+use crate::context::{Context, complain};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use std::fmt::Write as _;
@@ -59,7 +59,7 @@ impl Progress {
             return;
         }
         if self.plain {
-            Context::complain(&line);
+            complain(&line);
         } else {
             self.bar.println(line);
         }

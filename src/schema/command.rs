@@ -3,7 +3,7 @@
 use super::columns::columns;
 use super::project::ProjectFiles;
 use super::{committed, effective_manifest_schema, effective_strategy_schema, file_name};
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
 use crate::source::{Diagnostic, exit_of, find_strategies, render_all};
 use clap::ValueEnum as _;
@@ -57,7 +57,7 @@ impl SchemaName {
 }
 
 /// Runs `launch schema`.
-pub fn run(args: &SchemaArgs, ctx: &Context) -> Exit {
+pub fn run(args: &SchemaArgs, ctx: &Context<NoState>) -> Exit {
     match document(args, ctx) {
         Ok(text) => {
             ctx.document(&text);
@@ -70,7 +70,7 @@ pub fn run(args: &SchemaArgs, ctx: &Context) -> Exit {
     }
 }
 
-fn document(args: &SchemaArgs, ctx: &Context) -> Result<String, Vec<Diagnostic>> {
+fn document(args: &SchemaArgs, ctx: &Context<NoState>) -> Result<String, Vec<Diagnostic>> {
     let pretty = |value: &Value| format!("{value:#}\n");
     match (args.name, ctx.format) {
         (Some(name), _) => Ok(pretty(&one(name, args.effective, ctx)?)),
@@ -97,7 +97,11 @@ fn document(args: &SchemaArgs, ctx: &Context) -> Result<String, Vec<Diagnostic>>
     }
 }
 
-fn one(name: SchemaName, effective: bool, ctx: &Context) -> Result<Value, Vec<Diagnostic>> {
+fn one(
+    name: SchemaName,
+    effective: bool,
+    ctx: &Context<NoState>,
+) -> Result<Value, Vec<Diagnostic>> {
     let file = file_name(name.as_str());
     let bug = |why: String| vec![Diagnostic::bug(&file, why)];
     if effective && name == SchemaName::Manifest {

@@ -1,7 +1,7 @@
 //! `launch components`: the registry as a person or a script sees it.
 
 use super::columns::columns;
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
 use serde_json::{Value, json};
 use trader_core::components::Role;
@@ -19,7 +19,7 @@ A strategy file (manifests/strategies/<id>.json) composes them; its schema is
 pub struct ComponentsArgs {}
 
 /// Runs `launch components`.
-pub fn run(_: &ComponentsArgs, ctx: &Context) -> Exit {
+pub fn run(_: &ComponentsArgs, ctx: &Context<NoState>) -> Exit {
     let text = if ctx.format == Format::Human {
         human()
     } else {

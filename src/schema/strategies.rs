@@ -5,7 +5,7 @@
 use super::columns::columns;
 use super::effective_strategy_schema;
 use super::project::ProjectFiles;
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
 use crate::source::{
     Diagnostic, Document, Files as _, KnownStrategy, exit_of, find_strategies, load_strategy,
@@ -72,7 +72,7 @@ struct Line {
 }
 
 /// Runs `launch strategies`: 1 when a strategy cannot run.
-pub fn run(_: &StrategiesArgs, ctx: &Context) -> Exit {
+pub fn run(_: &StrategiesArgs, ctx: &Context<NoState>) -> Exit {
     match listing(ctx) {
         Ok((strategies, problems)) => {
             let text = if ctx.format == Format::Human {
@@ -107,7 +107,7 @@ pub fn run(_: &StrategiesArgs, ctx: &Context) -> Exit {
 type Found = (Vec<Line>, Vec<Diagnostic>);
 
 /// The listing, and problems of single files; `Err` when the project itself cannot be read.
-fn listing(ctx: &Context) -> Result<Found, Vec<Diagnostic>> {
+fn listing(ctx: &Context<NoState>) -> Result<Found, Vec<Diagnostic>> {
     let project = ProjectFiles::open(&ctx.cwd)?;
     ctx.note(&project.origin());
     let mut problems = Vec::new();

@@ -7,7 +7,7 @@ mod oracle_1s;
 mod quotes;
 mod table;
 
-use crate::context::Context;
+use crate::context::{Context, NoState};
 use crate::exit::Exit;
 use std::path::{Path, PathBuf};
 use trader_core::event::Event;
@@ -93,7 +93,7 @@ pub(crate) enum TapeImportError {
 }
 
 /// Runs the command.
-pub fn run(args: &TapeArgs, ctx: &Context) -> Exit {
+pub fn run(args: &TapeArgs, ctx: &Context<NoState>) -> Exit {
     let TapeAction::Import(args) = &args.action;
     match import(args) {
         Ok(figures) => {

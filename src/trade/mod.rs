@@ -3,7 +3,7 @@
 //! Only flags, output and exit codes; the trader is `trader-runtime`. Paper is configured by the
 //! environment alone, because that is what the platform sets and `verify` compares.
 
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ fn feed(text: &str) -> Result<FeedSpec, String> {
 }
 
 /// Runs `launch trade`.
-pub fn run(args: &TradeArgs, ctx: &Context) -> Exit {
+pub fn run(args: &TradeArgs, ctx: &Context<NoState>) -> Exit {
     match args.mode {
         TradeMode::DryRun => dry_run(args, ctx),
         TradeMode::Paper => paper(),
@@ -106,7 +106,7 @@ fn paper() -> Exit {
     }
 }
 
-fn dry_run(args: &TradeArgs, ctx: &Context) -> Exit {
+fn dry_run(args: &TradeArgs, ctx: &Context<NoState>) -> Exit {
     let order = DryRun {
         // clap has seen to it that there is one.
         manifest: args.manifest.clone().unwrap_or_default(),
