@@ -38,15 +38,21 @@ impl Project {
         project
     }
 
-    /// A repository with a bare remote and nothing in it.
-    pub(crate) fn empty() -> Self {
+    /// Empty folders, no repository.
+    pub(crate) fn bare() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let project = Self { folder, root };
         for name in ["home", "project", "state"] {
             std::fs::create_dir(project.root.join(name)).unwrap();
         }
-        let remote = project.root.join("remote.git");
+        project
+    }
+
+    /// A repository with a bare remote and nothing in it.
+    pub(crate) fn empty() -> Self {
+        let project = Self::bare();
+        let remote = project.remote();
         let remote = remote.to_str().unwrap();
         project.git(&["init", "-q", "--bare", "-b", "main", remote]);
         project.git(&["init", "-q", "-b", "main", "."]);
@@ -57,6 +63,11 @@ impl Project {
     /// The work tree.
     pub(crate) fn path(&self) -> PathBuf {
         self.root.join("project")
+    }
+
+    /// The bare remote.
+    pub(crate) fn remote(&self) -> PathBuf {
+        self.root.join("remote.git")
     }
 
     /// The state directory.
