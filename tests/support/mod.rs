@@ -100,6 +100,14 @@ impl Project {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// The JSON document of a command, however it ends.
+    pub(crate) fn json_any(&self, args: &[&str]) -> serde_json::Value {
+        let mut all = args.to_vec();
+        all.extend(["--format", "json"]);
+        let output = self.launch(&all).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// git in the project, with no configuration but its own; must succeed. Its stdout, trimmed.
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let mut command = Command::new("git");
