@@ -88,6 +88,32 @@ fn what_was_planned_runs_verified_leased_and_watched() {
 }
 
 #[test]
+fn what_cannot_be_seen_is_unknown_and_never_shown_as_none() {
+    let project = Project::new();
+    project
+        .launch(&["status", "--env", "nowhere"])
+        .assert()
+        .code(3)
+        .stdout(contains("positions   unknown").and(contains("live        unknown")));
+    project
+        .launch(&["verify", "--env", "nowhere"])
+        .assert()
+        .code(3);
+    project
+        .launch(&["status"])
+        .assert()
+        .success()
+        .stdout(contains("nothing was ever deployed"));
+    // No environment is guessed where something would be changed.
+    let reenable = ["reenable", "--reason", "x"];
+    project
+        .launch(&reenable)
+        .assert()
+        .code(2)
+        .stderr(contains("--env"));
+}
+
+#[test]
 fn no_token_reaches_any_output() {
     let project = ready();
     let mut said = String::new();

@@ -302,13 +302,7 @@ async fn lift_halt(
         .post("/reenable", &body, deadline)
         .await
         .map_err(at(step))?;
-    let after = observe::health(trader).await.map_err(at(step))?;
-    if let Some(still) = after.halted {
-        return Err(Failure::Step {
-            step,
-            why: format!("still halted by {}: {}", still.by, still.reason),
-        });
-    }
+    observe::not_halted(trader).await.map_err(at(step))?;
     steps.say(&format!(
         "the halt by {} was lifted by {} ({})",
         halt.by, permission.by, permission.reason

@@ -252,12 +252,9 @@ async fn ask_trader(
         let why = answer.get("reason").and_then(Value::as_str);
         return Err(format!("it refuses: {}", why.unwrap_or("no reason given")));
     }
-    let after = observe::health(&client).await?;
-    match after.halted {
-        None => Ok(format!(
-            "instance {} reads back: not halted",
-            after.instance_nonce
-        )),
-        Some(halt) => Err(format!("still halted by {}: {}", halt.by, halt.reason)),
-    }
+    let after = observe::not_halted(&client).await?;
+    Ok(format!(
+        "instance {} reads back: not halted",
+        after.instance_nonce
+    ))
 }

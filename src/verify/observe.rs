@@ -15,6 +15,12 @@ pub const READ_GAP_MS: u64 = 1_000;
 /// Longest wait for one `/health`, ms.
 pub const HEALTH_TIMEOUT_MS: u64 = 3_000;
 
+/// Longest wait for a lifted halt to show, ms.
+pub const READ_BACK_MS: u64 = 3_000;
+
+/// Time between two looks for it, ms.
+const READ_BACK_POLL_MS: u64 = 100;
+
 /// Longest wait for the platform's list, ms.
 pub const LIST_TIMEOUT_MS: u64 = 15_000;
 
@@ -42,6 +48,30 @@ pub async fn health(trader: &JsonClient) -> Result<Health, String> {
         .map_err(|error| format!("{}: {error}", trader.base().as_str()))?;
     serde_json::from_value(answer)
         .map_err(|error| format!("{}: not a trader's answer: {error}", trader.base().as_str()))
+}
+
+/// Reads back that a trader is no longer halted. Its answer may trail its ledger by a moment, so it is
+/// asked until [`READ_BACK_MS`] is over.
+///
+/// # Errors
+/// Still halted, or not to be read, as text for people.
+pub async fn not_halted(trader: &JsonClient) -> Result<Health, String> {
+    let deadline = Deadline::after(Duration::from_millis(READ_BACK_MS));
+    loop {
+        let why = match health(trader).await {
+            Ok(health) => match &health.halted {
+                None => return Ok(health),
+                Some(halt) => format!("still halted by {}: {}", halt.by, halt.reason),
+            },
+            Err(why) => why,
+        };
+        if deadline.is_over() {
+            return Err(why);
+        }
+        deadline
+            .sleep(Duration::from_millis(READ_BACK_POLL_MS))
+            .await;
+    }
 }
 
 /// Every live deployment of the service.

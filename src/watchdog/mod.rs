@@ -110,7 +110,8 @@ impl Unable {
 /// Runs `launch watchdog`.
 pub fn run(args: &WatchdogArgs, ctx: &Context) -> Exit {
     if args.detached {
-        // Fails only for a group leader, which has left the session of its parent already.
+        // A session of its own: neither a Ctrl-C meant for the deploy nor a closing terminal reaches it.
+        // Fails only for a group leader, which a plain child never is.
         let _left_already = rustix::process::setsid();
     }
     let runtime = match crate::runtime::new() {

@@ -9,7 +9,6 @@ use launch_kill::{Deadline, Endpoint, EnvName, Secret, StateDir, Watchdog};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -102,8 +101,6 @@ pub async fn find_or_start(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(output)
-        // Its own group from the first moment: a Ctrl-C meant for the deploy does not reach it.
-        .process_group(0)
         .spawn()?;
     let deadline = Deadline::after(Duration::from_millis(START_WITHIN_MS));
     while !deadline.is_over() {
