@@ -11,7 +11,7 @@ use support::{Project, wait_until};
 
 /// Longest from the silence to the verified stop: the bound below, the trader's draining time, the settle
 /// window of ten seconds.
-const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_mins(1);
 
 fn dry_run(project: &Project, more: &[&str]) -> Value {
     let mut args = vec![

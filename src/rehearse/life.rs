@@ -243,7 +243,8 @@ fn short_digest(health: &Value) -> String {
 fn soak(scratch: &mut Scratch) -> Result<String, RehearseError> {
     let running = Running::of(scratch, ENV)?;
     let before = running.health()?;
-    std::thread::sleep(SOAK);
+    scratch.sleep(SOAK);
+    scratch.go_on()?;
     let after = running.health()?;
     let (from, to) = (
         text(&before, "/last_tick_at"),
@@ -274,7 +275,7 @@ fn breach(scratch: &mut Scratch) -> Result<String, RehearseError> {
 
 fn tripped(scratch: &mut Scratch) -> Result<String, RehearseError> {
     // Its own word comes last: it ends when the stop is proved, or says that it is not.
-    let ended = wait_until("the watchdog's verdict", TRIP_MAX, || {
+    let ended = wait_until(scratch, "the watchdog's verdict", TRIP_MAX, || {
         let status = scratch
             .launch(&["status", "--env", ENV, "--format", "json"])?
             .json()?;

@@ -6,6 +6,7 @@
 
 mod document;
 mod incident;
+mod interrupt;
 mod life;
 mod progress;
 mod running;
@@ -13,6 +14,7 @@ mod scratch;
 
 use crate::context::{Context, Format};
 use crate::exit::Exit;
+use interrupt::Interrupt;
 use progress::Progress;
 use scratch::{RehearseError, Scratch};
 use serde::Serialize;
@@ -69,17 +71,27 @@ fn millis(duration: Duration) -> u64 {
 
 /// Runs the rehearsal.
 pub fn run(args: &RehearseArgs, ctx: &Context) -> Exit {
+    let interrupt = Interrupt::watch();
     match &args.incident {
-        Some(which) => incident::run(which, args.keep, ctx),
-        None => whole_life(args.keep, ctx),
+        Some(which) => incident::run(which, args.keep, ctx, &interrupt),
+        None => whole_life(args.keep, ctx, &interrupt),
     }
 }
 
-fn whole_life(keep: bool, ctx: &Context) -> Exit {
+/// How a rehearsal ends that could not go on.
+fn exit_of(error: &RehearseError) -> Exit {
+    match error {
+        RehearseError::Interrupted => Exit::Interrupted,
+        RehearseError::Machine { .. } => Exit::Usage,
+        RehearseError::Unexpected(_) | RehearseError::Wrong(_) => Exit::CheckFailed,
+    }
+}
+
+fn whole_life(keep: bool, ctx: &Context, interrupt: &Interrupt) -> Exit {
     let started = std::time::Instant::now();
     let mut progress = Progress::new(ctx, life::STEPS.len());
     let mut steps = Vec::new();
-    let outcome = Scratch::new().and_then(|mut scratch| {
+    let outcome = Scratch::new(interrupt).and_then(|mut scratch| {
         if keep {
             ctx.note(&format!("scratch project: {}", scratch.keep().display()));
         }
@@ -90,18 +102,14 @@ fn whole_life(keep: bool, ctx: &Context) -> Exit {
         schema_version: SCHEMA_VERSION,
         passed: outcome.is_ok(),
         steps,
-        failure: outcome.err().map(|error: RehearseError| error.to_string()),
+        failure: outcome.as_ref().err().map(ToString::to_string),
         elapsed_ms: millis(started.elapsed()),
     };
     match ctx.format {
         Format::Json => ctx.document(&as_json(&report)),
         Format::Human => ctx.document(&progress::summary(&report, ctx.color)),
     }
-    if report.passed {
-        Exit::Ok
-    } else {
-        Exit::CheckFailed
-    }
+    outcome.map_or_else(|error| exit_of(&error), |()| Exit::Ok)
 }
 
 /// A document as indented JSON with a final line end.

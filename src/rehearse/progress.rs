@@ -104,7 +104,7 @@ pub(super) fn summary(report: &LifeReport, color: bool) -> String {
     let total = seconds(report.elapsed_ms);
     let end = match &report.failure {
         None => format!(
-            "{} the whole life in {total}; nothing was left running",
+            "{} the whole life in {total}; the scratch project is taken down",
             mark(true, "passed:", color)
         ),
         Some(why) => format!("{} {why}", mark(false, "failed:", color)),

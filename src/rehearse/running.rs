@@ -103,12 +103,14 @@ impl Running {
 
 /// Looks until `seen` answers, at most `bound`.
 pub(super) fn wait_until<T>(
+    scratch: &Scratch,
     what: &str,
     bound: Duration,
     mut seen: impl FnMut() -> Result<Option<T>, RehearseError>,
 ) -> Result<T, RehearseError> {
     let until = Instant::now() + bound;
     loop {
+        scratch.go_on()?;
         if let Some(found) = seen()? {
             return Ok(found);
         }
@@ -118,6 +120,6 @@ pub(super) fn wait_until<T>(
                 bound.as_secs()
             )));
         }
-        std::thread::sleep(LOOK_EVERY);
+        scratch.sleep(LOOK_EVERY);
     }
 }

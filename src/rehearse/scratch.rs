@@ -4,6 +4,7 @@
 //! Touches nothing real: children start from an empty environment with a home of their own, so no
 //! token, id or address of a real deployment can reach them. Every child has a bound.
 
+use super::interrupt::Interrupt;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::PathBuf;
@@ -30,6 +31,9 @@ pub(super) enum RehearseError {
     /// A command ended in another way than the rehearsal expects.
     #[error("{}", .0.explain())]
     Unexpected(Box<Unexpected>),
+    /// Somebody asked the rehearsal to end.
+    #[error("interrupted; the scratch project is taken down")]
+    Interrupted,
     /// A document or state was not as it has to be.
     #[error("{0}")]
     Wrong(String),
@@ -118,6 +122,7 @@ pub(super) struct Scratch {
     folder: Option<tempfile::TempDir>,
     root: PathBuf,
     exe: PathBuf,
+    interrupt: Interrupt,
 }
 
 impl Scratch {
@@ -125,7 +130,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When the temporary folder cannot be made or the own executable is unknown.
-    pub(super) fn new() -> Result<Self, RehearseError> {
+    pub(super) fn new(interrupt: &Interrupt) -> Result<Self, RehearseError> {
         let machine = |doing: &str| {
             let doing = doing.to_owned();
             move |source| RehearseError::Machine { doing, source }
@@ -147,6 +152,7 @@ impl Scratch {
             folder: Some(folder),
             root,
             exe,
+            interrupt: interrupt.clone(),
         })
     }
 
@@ -178,6 +184,28 @@ impl Scratch {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn launch(&self, args: &[&str]) -> Result<Ran, RehearseError> {
+        self.go_on()?;
+        self.launch_regardless(args)
+    }
+
+    /// Fails once somebody asked the rehearsal to end.
+    ///
+    /// # Errors
+    /// [`RehearseError::Interrupted`].
+    pub(super) fn go_on(&self) -> Result<(), RehearseError> {
+        if self.interrupt.is_set() {
+            return Err(RehearseError::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// Sleeps, at most until an interrupt.
+    pub(super) fn sleep(&self, span: Duration) {
+        self.interrupt.sleep(span);
+    }
+
+    /// [`Self::launch`], also while the rehearsal is being taken down.
+    fn launch_regardless(&self, args: &[&str]) -> Result<Ran, RehearseError> {
         let mut command = self.bare(&self.exe, args);
         command.env("LAUNCH_STATE_DIR", self.state());
         run(command, format!("launch {}", args.join(" ")), COMMAND_MAX)
@@ -295,8 +323,8 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // Whatever step failed: no process of the rehearsal outlives it.
-        drop(self.launch(&["kill", "--all", "--settle", "1", "--deadline", "15"]));
-        drop(self.launch(&["platform", "stop"]));
+        drop(self.launch_regardless(&["kill", "--all", "--settle", "1", "--deadline", "15"]));
+        drop(self.launch_regardless(&["platform", "stop"]));
     }
 }
 

@@ -11,6 +11,7 @@ mod positions_stacked;
 
 use super::as_json;
 use super::document::{list, text};
+use super::interrupt::Interrupt;
 use super::progress::{mark, seconds};
 use super::scratch::{RehearseError, Scratch};
 use crate::context::{Context, Format};
@@ -76,7 +77,7 @@ struct IncidentReport {
 }
 
 /// Plants what was asked for.
-pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
+pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt) -> Exit {
     let asked: Vec<&Incident> = INCIDENTS
         .iter()
         .filter(|incident| which == "all" || which == incident.id || which == incident.slug)
@@ -97,9 +98,12 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
         incidents: Vec::new(),
     };
     for incident in asked {
+        if interrupt.is_set() {
+            break;
+        }
         let started = Instant::now();
         ctx.note(&format!("{} {} …", incident.id, incident.title));
-        let row = plant(incident, keep, ctx);
+        let row = plant(incident, keep, ctx, interrupt);
         ctx.note(&format!(
             "  {} after {}",
             if row.refused {
@@ -110,6 +114,10 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
             seconds(super::millis(started.elapsed()))
         ));
         report.incidents.push(row);
+    }
+    if interrupt.is_set() {
+        ctx.error("interrupted; the scratch projects are taken down");
+        return Exit::Interrupted;
     }
     let all_refused = report.incidents.iter().all(|row| row.refused);
     match ctx.format {
@@ -123,8 +131,8 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context) -> Exit {
     }
 }
 
-fn plant(incident: &Incident, keep: bool, ctx: &Context) -> Row {
-    let outcome = Scratch::new().and_then(|mut scratch| {
+fn plant(incident: &Incident, keep: bool, ctx: &Context, interrupt: &Interrupt) -> Row {
+    let outcome = Scratch::new(interrupt).and_then(|mut scratch| {
         if keep {
             ctx.note(&format!("scratch project: {}", scratch.keep().display()));
         }
