@@ -5,6 +5,7 @@
 //! token, id or address of a real deployment can reach them. Every child has a bound.
 
 use super::interrupt::Interrupt;
+use super::running::end_watchdog;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::PathBuf;
@@ -324,6 +325,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // Whatever step failed: no process of the rehearsal outlives it.
         drop(self.launch_regardless(&["kill", "--all", "--settle", "1", "--deadline", "15"]));
+        end_watchdog(&self.state(), "staging");
         drop(self.launch_regardless(&["platform", "stop"]));
     }
 }

@@ -84,12 +84,16 @@ pub struct Ended {
 impl Record {
     /// Whether this very process still runs.
     pub fn life(&self) -> Life {
+        self.process().life()
+    }
+
+    /// Its process.
+    pub fn process(&self) -> ProcessId {
         ProcessId {
             boot_id: self.boot_id.clone(),
             pid: self.pid,
             start: self.pid_start,
         }
-        .life()
     }
 }
 
