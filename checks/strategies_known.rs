@@ -8,9 +8,7 @@
 
 use crate::facts::{Facts, StrategyDocument, known};
 use crate::outcome::{Finding, Outcome};
-
-/// Least similarity (Jaro-Winkler, 0 to 1) for a name to be offered as what was meant.
-const NEAR_NAME_SIMILARITY: f64 = 0.75;
+use trader_core::near_miss::near_miss_of;
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let manifest = known!(facts.manifest);
@@ -105,26 +103,13 @@ fn fault(index: usize, id: &str, listed: &[String], files: &[StrategyDocument]) 
 
 /// The file whose id or label is most like `id`.
 fn nearest<'a>(id: &str, files: &'a [StrategyDocument]) -> Option<&'a StrategyDocument> {
-    let plain = |text: &str| {
-        text.chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
-    };
-    let wanted = plain(id);
-    files
-        .iter()
-        .map(|file| {
-            let by_id = strsim::jaro_winkler(&wanted, &plain(&file.id));
-            let by_name = file
-                .name
-                .as_ref()
-                .map_or(0.0, |name| strsim::jaro_winkler(&wanted, &plain(name)));
-            (by_id.max(by_name), file)
-        })
-        .filter(|(similarity, _)| *similarity >= NEAR_NAME_SIMILARITY)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, file)| file)
+    near_miss_of(
+        id,
+        files.iter().flat_map(|file| {
+            let names = std::iter::once(file.id.as_str()).chain(file.name.as_deref());
+            names.map(move |name| (name, file))
+        }),
+    )
 }
 
 #[cfg(test)]

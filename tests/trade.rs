@@ -177,9 +177,22 @@ fn a_halt_survives_kill_nine_and_only_reenable_lifts_it() {
     assert_eq!(trader.lease()["accepted"], true);
     assert_eq!(trader.halt(false)["halted"], true);
     assert_eq!(trader.lease()["accepted"], false, "no lease after a halt");
+    let standby = Trader::start(volume.path(), &[]);
+    standby.wait_for_line("standby");
+    let health = standby.get("/health");
+    assert_eq!(
+        health["halted"]["by"], "ann",
+        "a standby knows the ledger: {health}"
+    );
+    standby.kill_nine();
     trader.kill_nine();
 
-    let trader = Trader::start(volume.path(), &[]).ready();
+    let trader = Trader::start(volume.path(), &[]);
+    let ready = trader.wait_for_line("ready");
+    assert_eq!(
+        ready["halted"], true,
+        "before any lease can be asked for: {ready}"
+    );
     let health = trader.get("/health");
     assert_eq!(health["halted"]["by"], "ann", "{health}");
     assert_eq!(health["halted"]["reduce_only"], false);
@@ -201,6 +214,19 @@ fn a_halt_survives_kill_nine_and_only_reenable_lifts_it() {
         Value::Null,
         "re-enabled durably"
     );
+}
+
+#[test]
+fn health_shows_a_halt_and_its_end_as_soon_as_they_are_answered() {
+    let volume = tempfile::tempdir().unwrap();
+    let trader = Trader::start(volume.path(), &[]).ready();
+    let ask = json!({"reason": "r", "by": "ann", "freeze_id": "f1"});
+    for round in 0..40 {
+        trader.halt(true);
+        assert_ne!(trader.get("/health")["halted"], Value::Null, "{round}");
+        trader.post("/reenable", &ask);
+        assert_eq!(trader.get("/health")["halted"], Value::Null, "{round}");
+    }
 }
 
 #[test]

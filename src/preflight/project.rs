@@ -7,6 +7,7 @@ use crate::source::{self, Diagnostic, Files as _};
 use launch_checks::targets::{TARGETS_PATH, Target, Targets};
 use launch_checks::{EnvFacts, SelectionError};
 use std::path::Path;
+use trader_core::near_miss::near_miss;
 
 /// A repository with usable targets.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Unusable {
         match self {
             Self::Targets(problems) => source::render_all(problems, color),
             Self::NoSuchEnv { seen, known } => {
-                let near = source::nearest(seen, known.iter().map(String::as_str))
+                let near = near_miss(seen, known.iter().map(String::as_str))
                     .map(|near| format!("did you mean --env {near}? "))
                     .unwrap_or_default();
                 format!(

@@ -5,7 +5,6 @@
 
 use super::diagnostic::{Code, Diagnostic};
 use super::document::{Document, child};
-use super::near::nearest;
 use super::schema::{KnownStrategy, Schema};
 use super::words::{
     dotted, first_line, full_range_words, listed, meaning_of, range_words, shape_words, tick,
@@ -15,6 +14,7 @@ use super::{DIAGNOSTICS_MAX, STRATEGIES_DIR};
 use jsonschema::error::{ValidationError, ValidationErrorKind as Kind};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use trader_core::near_miss::near_miss;
 use trader_core::units::StrategyId;
 
 /// All that the schema refuses, in the file's order, cut at [`DIAGNOSTICS_MAX`].
@@ -245,7 +245,7 @@ impl Judge<'_> {
             } else {
                 format!("one of {}", listed(known.iter().map(String::as_str)))
             });
-        match nearest(key, known.iter().map(String::as_str)) {
+        match near_miss(key, known.iter().map(String::as_str)) {
             Some(near) => problem.help(format!("did you mean {}?", tick(near))),
             None => problem.help("nothing reads this key: remove it"),
         }
@@ -258,7 +258,7 @@ impl Judge<'_> {
             if let Kind::AdditionalProperties { unexpected } = error.kind() {
                 let known = self.known_keys(error);
                 for key in unexpected {
-                    if let Some(near) = nearest(key, known.iter().map(String::as_str)) {
+                    if let Some(near) = near_miss(key, known.iter().map(String::as_str)) {
                         found.insert(child(error.instance_path().as_str(), near));
                     }
                 }
@@ -368,7 +368,7 @@ fn strategy_help(seen: &str, known: &[KnownStrategy]) -> Option<String> {
         .iter()
         .flat_map(|strategy| [Some(strategy.id.as_str()), strategy.label.as_deref()])
         .flatten();
-    let near = nearest(seen, names)?;
+    let near = near_miss(seen, names)?;
     let strategy = known
         .iter()
         .find(|strategy| strategy.id == near || strategy.label.as_deref() == Some(near))?;
@@ -395,7 +395,7 @@ fn one_of(problem: Diagnostic, error: &ValidationError<'_>, options: &Value) -> 
     let near = error
         .instance()
         .as_str()
-        .and_then(|seen| nearest(seen, options.iter().filter_map(Value::as_str)));
+        .and_then(|seen| near_miss(seen, options.iter().filter_map(Value::as_str)));
     match near {
         Some(near) => problem.help(format!("did you mean {near:?}?")),
         None => problem,

@@ -2,8 +2,8 @@
 
 use super::diagnostic::{Code, Diagnostic};
 
-/// Largest manifest, strategy or targets file, bytes (1 MiB). Ours have a few thousand.
-pub const FILE_MAX_BYTES: usize = 1 << 20;
+/// Largest manifest, strategy or targets file, bytes: what the trader reads, no more and no less.
+pub use trader_runtime::manifest_files::FILE_MAX_BYTES;
 
 /// The two notations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

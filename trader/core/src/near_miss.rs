@@ -1,54 +1,53 @@
-//! "Did you mean": the known name nearest to a misspelt one.
+//! "Did you mean": the nearest of the known names, or none. The one answer of trader and `launch`.
 
-/// Most single-character edits that still count as a misspelling.
-const EDITS_MAX: usize = 2;
+/// Least Jaro-Winkler likeness (0 to 1) of a suggestion; below it a suggestion misleads.
+const LIKENESS_MIN: f64 = 0.82;
 
-/// The nearest known name, if one is near: same letters in another case or with other separators, or
-/// at most two edits away.
+/// The known name that is nearest to `seen`: equal but for case, blanks and dashes, one the start of
+/// the other, or alike enough.
 pub fn near_miss<'a>(seen: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = plain_form(seen);
+    near_miss_of(seen, known.into_iter().map(|name| (name, name)))
+}
+
+/// The same for things that go by a name, or by several.
+pub fn near_miss_of<'a, T>(seen: &str, known: impl IntoIterator<Item = (&'a str, T)>) -> Option<T> {
+    let folded_seen = folded(seen);
+    if folded_seen.is_empty() {
+        return None;
+    }
     known
         .into_iter()
-        .map(|name| (edits(&plain, &plain_form(name)), name))
-        .filter(|(distance, _)| *distance <= EDITS_MAX)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// Lower case, dashes for blanks and underscores.
-fn plain_form(name: &str) -> Vec<char> {
-    name.trim()
-        .chars()
-        .map(|c| {
-            if c == ' ' || c == '_' {
-                '-'
-            } else {
-                c.to_ascii_lowercase()
-            }
+        .map(|(name, thing)| (likeness(&folded_seen, &folded(name)), thing))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        // The first of equals wins, so that the order of the known names decides.
+        .fold(None, |best: Option<(f64, T)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
         })
-        .collect()
+        .map(|(_, thing)| thing)
 }
 
-/// Levenshtein distance.
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let above = row.get(j + 1).copied().unwrap_or(usize::MAX);
-            let change = diagonal + usize::from(from != to);
-            let cell = change.min(above.saturating_add(1)).min(left + 1);
-            if let Some(slot) = row.get_mut(j) {
-                *slot = left;
-            }
-            (diagonal, left) = (above, cell);
-        }
-        if let Some(slot) = row.last_mut() {
-            *slot = left;
-        }
+fn likeness(seen: &str, name: &str) -> f64 {
+    if name.is_empty() {
+        0.0
+    } else if seen == name {
+        1.0
+    } else if seen.len() >= 4
+        && name.len() >= 4
+        && (seen.starts_with(name) || name.starts_with(seen))
+    {
+        0.99
+    } else {
+        strsim::jaro_winkler(seen, name)
     }
-    row.last().copied().unwrap_or(0)
+}
+
+/// Lower case letters and digits only: `Probability Model` and `probability-model` fold alike.
+fn folded(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -56,28 +55,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_names_are_found_and_far_ones_are_not() {
-        let known = ["window-timing", "edge", "band", "window-close"];
-        for (seen, wanted) in [
+    fn near_misses_are_found_and_strangers_are_not() {
+        let known = ["probability-model", "lag-based", "hybrid"];
+        for (seen, want) in [
+            ("Probability Model Only", Some("probability-model")),
+            ("probabilty-model", Some("probability-model")),
+            ("Lag Based", Some("lag-based")),
+            ("HYBRID", Some("hybrid")),
+            ("vwap", None),
+            ("", None),
+            ("--", None),
+        ] {
+            assert_eq!(near_miss(seen, known), want, "{seen}");
+        }
+        assert_eq!(near_miss("x", []), None);
+        let components = ["window-timing", "edge", "band", "window-close"];
+        for (seen, want) in [
             ("window_timing", Some("window-timing")),
-            ("Window Timing", Some("window-timing")),
             ("windw-timing", Some("window-timing")),
             ("edgee", Some("edge")),
             ("bnad", Some("band")),
             ("window-closes", Some("window-close")),
             ("probability", None),
-            ("", None),
         ] {
-            assert_eq!(near_miss(seen, known), wanted, "{seen}");
+            assert_eq!(near_miss(seen, components), want, "{seen}");
         }
-    }
-
-    #[test]
-    fn distance_is_levenshtein() {
-        let d = |a: &str, b: &str| edits(&plain_form(a), &plain_form(b));
-        assert_eq!(d("kitten", "sitting"), 3);
-        assert_eq!(d("", "abc"), 3);
-        assert_eq!(d("abc", ""), 3);
-        assert_eq!(d("abc", "abc"), 0);
     }
 }

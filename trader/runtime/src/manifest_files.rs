@@ -11,8 +11,8 @@ use trader_core::manifest::{MANIFEST_SCHEMA_VERSION, Manifest};
 use trader_core::strategy_file::{STRATEGY_SCHEMA_VERSION, StrategyFile};
 use trader_core::units::StrategyId;
 
-/// Largest manifest or strategy file that is read, bytes.
-pub const FILE_MAX_BYTES: u64 = 256 * 1024;
+/// Largest manifest or strategy file that is read, bytes; `launch` reads no larger one either.
+pub const FILE_MAX_BYTES: usize = 1 << 20;
 
 /// A manifest or strategy file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -181,8 +181,12 @@ fn read_one<T: DeserializeOwned>(path: &Path, decimals: Decimals) -> Result<T, M
         path: path.to_owned(),
         source,
     };
-    let size = std::fs::metadata(path).map_err(read_error)?.len();
-    if size > FILE_MAX_BYTES {
+    let found = std::fs::metadata(path).map_err(read_error)?;
+    if !found.is_file() {
+        // A device or pipe has no size to bound and may have no end.
+        return Err(read_error(std::io::Error::other("it is no regular file")));
+    }
+    if !usize::try_from(found.len()).is_ok_and(|length| length <= FILE_MAX_BYTES) {
         return Err(ManifestFileError::TooLarge {
             path: path.to_owned(),
         });
@@ -369,6 +373,37 @@ mod tests {
             read(&path),
             Err(ManifestFileError::Version { seen: 2, .. })
         ));
+    }
+
+    #[test]
+    fn nesting_beyond_all_reason_is_refused_and_no_overflow() {
+        let folder = project();
+        let deep = [
+            ("d.toml", format!("{}a = 1", "a.".repeat(500_000))),
+            ("e.toml", format!("{}a = 1\n!", "a.".repeat(500_000))),
+            ("f.toml", format!("a = {}", "[".repeat(500_000))),
+            ("g.json", "[".repeat(500_000)),
+        ];
+        for (name, text) in deep {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let refused = read(&path);
+            assert!(
+                matches!(refused, Err(ManifestFileError::Content { .. })),
+                "{name}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_file_is_read() {
+        for path in ["/dev/zero", "/"] {
+            let refused = read(Path::new(path));
+            assert!(
+                matches!(refused, Err(ManifestFileError::Read { .. })),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]

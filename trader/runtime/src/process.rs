@@ -112,13 +112,14 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), ProcessError> {
     }
     let feed = Source::check(&config.feed, &declared.manifest)?;
     let program = program(config, &declared)?;
-    let store = open_ledger(&config.ledger)?;
+    let (store, ledger) = open_ledger(&config.ledger)?;
+    let first = first_snapshot(&declared, &program, ledger)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .map_err(ProcessError::System)?;
-    let result = runtime.block_on(serve(config, declared, program, store, feed));
+    let result = runtime.block_on(serve(config, declared, program, store, feed, first));
     runtime.shutdown_timeout(Duration::from_millis(HTTP_GRACE_MS));
     result
 }
@@ -145,7 +146,7 @@ fn program(config: &Config, declared: &Declared) -> Result<Program, ProcessError
 }
 
 /// Opens and checks the ledger; its folder is made where it is missing.
-fn open_ledger(path: &Path) -> Result<LedgerStore, ProcessError> {
+fn open_ledger(path: &Path) -> Result<(LedgerStore, LedgerState), ProcessError> {
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -156,8 +157,8 @@ fn open_ledger(path: &Path) -> Result<LedgerStore, ProcessError> {
         })?;
     }
     let mut store = LedgerStore::open(path)?;
-    LedgerState::replay(&store.replay()?).map_err(SessionError::from)?;
-    Ok(store)
+    let ledger = LedgerState::replay(&store.replay()?).map_err(SessionError::from)?;
+    Ok((store, ledger))
 }
 
 async fn serve(
@@ -166,13 +167,14 @@ async fn serve(
     program: Program,
     store: LedgerStore,
     feed: Source,
+    first: Snapshot,
 ) -> Result<(), ProcessError> {
     let mut signals = Signals::listen().map_err(ProcessError::System)?;
     let gate = Arc::new(Gate::new(InstanceId {
         deployment_id: program.deployment_id.clone(),
         nonce: program.instance_nonce.clone(),
     }));
-    let (snapshot_to, snapshot) = watch::channel(first_snapshot(&declared, &program)?);
+    let (snapshot_to, snapshot) = watch::channel(first);
     let (control_to, control) = mpsc::channel(CONTROL_QUEUE_MAX);
     let (stop_to, stop) = watch::channel(false);
     let listener = TcpListener::bind(config.listen)
@@ -220,13 +222,14 @@ async fn serve(
     }
 }
 
-/// Health before the loop has said anything: standby, with the engine as it is declared.
-fn first_snapshot(declared: &Declared, program: &Program) -> Result<Snapshot, SessionError> {
-    let engine = Engine::new(
-        &declared.manifest,
-        &declared.strategies,
-        LedgerState::default(),
-    )?;
+/// Health before the loop has said anything: standby, with the engine as it is declared over the
+/// ledger as it is now. A standby that showed an empty one would hide halts and positions.
+fn first_snapshot(
+    declared: &Declared,
+    program: &Program,
+    ledger: LedgerState,
+) -> Result<Snapshot, SessionError> {
+    let engine = Engine::new(&declared.manifest, &declared.strategies, ledger)?;
     let state = InstanceState::Standby;
     Ok(Snapshot {
         taken: Instant::now(),

@@ -103,14 +103,19 @@ impl Engine {
                     reason: words(),
                 },
             ),
-            (OrderStatus::Rejected, phase) if phase.is_live() && filled == Shares::ZERO => (
-                "rejected",
-                RecordBody::Rejected {
-                    id,
-                    reason: words(),
-                },
-            ),
-            // What was filled in part existed: only its rest can be refused.
+            (OrderStatus::Rejected, OrderPhase::Intended | OrderPhase::Unknown)
+                if filled == Shares::ZERO =>
+            {
+                (
+                    "rejected",
+                    RecordBody::Rejected {
+                        id,
+                        reason: words(),
+                    },
+                )
+            }
+            // What was accepted or filled in part existed: only its rest can be refused, and its
+            // window's entry stays used.
             (OrderStatus::Cancelled | OrderStatus::Rejected, phase) if phase.is_live() => (
                 "cancelled",
                 RecordBody::Cancelled {

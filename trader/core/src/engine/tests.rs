@@ -415,6 +415,44 @@ fn orders_of_an_earlier_run_must_be_looked_up() {
 }
 
 #[test]
+fn an_order_that_existed_uses_up_its_window_even_when_refused_later() {
+    let (mut engine, out, _, t) = first_order(&fixtures::manifest());
+    let order = out.orders[0].get();
+    for status in [OrderStatus::Accepted, OrderStatus::Rejected] {
+        engine.step(&report(t, order, status), &mut Commands::default());
+    }
+    assert_eq!(engine.exposure(), Usd::ZERO, "its money is free");
+    let again = engine.ledger().entries_in(order.id.window).count();
+    assert_eq!(again, 1, "its place in the window is not");
+}
+
+#[test]
+fn a_latch_of_a_safeguard_that_is_gone_holds_all_the_same() {
+    let manifest = fixtures::manifest();
+    let (_, _, mut records, _) = first_order(&manifest);
+    records.truncate(records.len() - 1);
+    let mut ledger = LedgerState::replay(&records).unwrap();
+    let body = RecordBody::Latch {
+        safeguard: "quality_gate".to_owned(),
+        detail: "of a newer program".to_owned(),
+    };
+    let record = Record {
+        version: 1,
+        seq: ledger.next_seq(),
+        t_ms: START,
+        body,
+    };
+    ledger.apply(&record).unwrap();
+    let engine = Engine::new(&manifest, &fixtures::strategies(), ledger).unwrap();
+    let mut run = Run::new(engine, Counterpart::Simulated);
+    let mut kept = Kept::default();
+    for event in market(7).take(20_000) {
+        run.feed(&event, &mut kept);
+    }
+    assert_eq!(kept.intents().count(), 0, "not even an intent");
+}
+
+#[test]
 fn a_lease_longer_than_allowed_is_refused() {
     let manifest = fixtures::manifest();
     let mut engine =

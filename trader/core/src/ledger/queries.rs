@@ -206,6 +206,14 @@ impl LedgerState {
         self.latches.get(safeguard)
     }
 
+    /// A latch of a safeguard that this program does not have.
+    pub fn foreign_latch(&self) -> Option<&Halted> {
+        let known = |code: &str| crate::safeguards::TABLE.iter().any(|row| row.code == code);
+        self.latches
+            .iter()
+            .find_map(|(code, latch)| (!known(code)).then_some(latch))
+    }
+
     /// What keeps entries shut until a re-enable: the commanded halt, else the first latch.
     pub fn halted(&self) -> Option<&Halted> {
         self.halt.as_ref().or_else(|| self.latches.values().next())

@@ -1,4 +1,7 @@
-//! `halted`: after a halt nothing is sent; after a reduce-only (or a latch) nothing new is.
+//! `halted`: after a halt nothing is sent; after a reduce-only nothing new is.
+//!
+//! A latch is refused by the safeguard that set it, with its own numbers; one whose safeguard this
+//! program does not have (a newer program set it) is refused here.
 
 use super::{GateFacts, Safeguard, refuse};
 use crate::manifest::Manifest;
@@ -21,7 +24,15 @@ impl Safeguard for NotHalted {
                 Figure::Ms(facts.now - halt.at),
                 Figure::None,
             )),
-            _ => Ok(()),
+            _ if order.purpose == Purpose::Exit => Ok(()),
+            _ => match facts.ledger.foreign_latch() {
+                Some(latch) => Err(refuse(
+                    "halted",
+                    Figure::Ms(facts.now - latch.at),
+                    Figure::None,
+                )),
+                None => Ok(()),
+            },
         }
     }
 

@@ -107,6 +107,12 @@ pub enum FeedError {
         /// Line and problem.
         source: TapeError,
     },
+    /// Nothing on the tape lies within its whole windows.
+    #[error("the tape {path} has no whole window with events in it: nothing of it could be played")]
+    NothingPlays {
+        /// The tape.
+        path: PathBuf,
+    },
     /// There is nothing to trade on the tape.
     #[error("the tape {path} has no window: nothing could be traded on it")]
     NoWindows {

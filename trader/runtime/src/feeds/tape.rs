@@ -44,6 +44,8 @@ pub(super) struct TapeLoop {
     /// Added to the tape's times in this round, ms.
     shift_ms: i64,
     round: u64,
+    /// Whether this round has brought an event: one that brings none would be searched for ever.
+    plays: bool,
     lines: Lines,
     /// Outcomes told after the last whole window, held for the seam.
     late: VecDeque<Event>,
@@ -64,6 +66,7 @@ impl TapeLoop {
             span,
             shift_ms: placed - span.start,
             round: 0,
+            plays: false,
             lines: Lines::open(path)?,
             late: VecDeque::new(),
         })
@@ -76,7 +79,7 @@ impl TapeLoop {
                     continue;
                 }
                 let listed = if let EventKind::Window(tick) = &event.kind {
-                    Some(self.plays(tick))
+                    Some(self.lies_within(tick))
                 } else {
                     None
                 };
@@ -95,10 +98,16 @@ impl TapeLoop {
                     }
                     continue;
                 }
+                self.plays = true;
                 return Ok(self.moved(event));
             }
             if let Some(event) = self.late.pop_front() {
                 return Ok(self.moved(event));
+            }
+            if !std::mem::take(&mut self.plays) {
+                return Err(FeedError::NothingPlays {
+                    path: self.path.clone(),
+                });
             }
             self.round += 1;
             self.shift_ms = self.shift_ms.saturating_add(self.span.period_ms);
@@ -116,7 +125,7 @@ impl TapeLoop {
 
     /// Whether the whole window lies in a round. One that reaches over the seam would meet another of
     /// the same id in the next round.
-    fn plays(&self, tick: &WindowTick) -> bool {
+    fn lies_within(&self, tick: &WindowTick) -> bool {
         let id = tick.window.id;
         id.open() >= self.span.start && id.close() <= self.span.end
     }
@@ -206,7 +215,9 @@ pub(super) fn measure(path: &Path) -> Result<Span, FeedError> {
             path: path.to_owned(),
         });
     };
-    Ok(span(first, last, unit_ms))
+    let span = span(first, last, unit_ms);
+    TapeLoop::start(path, span, span.start, 0)?.next_event()?;
+    Ok(span)
 }
 
 /// Whole windows only, where there is at least one; else everything, with a silence at the seam.
@@ -408,6 +419,19 @@ mod tests {
         assert!(error(header).contains("no window"));
         let missing = open(&folder.path().join("none"));
         assert!(missing.unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn a_tape_of_which_nothing_plays_is_refused_and_no_endless_search() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t");
+        let clock = |t: i64| format!(r#"{{"t_ms":{t},"kind":"clock"}}"#);
+        let window = r#"{"t_ms":1769949010000,"kind":"window","asset":"btc","id":"btc-5m-1769949000","open_ms":1769949000000,"close_ms":1769949300000,"up":"1","down":"2","rule":"spot","twap_lookback_secs":0}"#;
+        let header = r#"{"tape":1,"source":"s","created_at":"x","assets":["btc"]}"#;
+        let text = [header, window, &clock(1_769_950_000_000)].join("\n");
+        std::fs::write(&path, text).unwrap();
+        let error = open(&path).unwrap_err().to_string();
+        assert!(error.contains("no whole window"), "{error}");
     }
 
     #[test]

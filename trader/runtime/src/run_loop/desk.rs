@@ -87,7 +87,13 @@ impl Desk {
         if self.session.counts().recording_errors > lost_before {
             self.error("a line of journal or tape could not be written");
         }
-        // A latch of a safeguard shuts the gate as well, so that no lease is taken on top of it.
+        self.shut_gate_if_halted();
+        Ok(())
+    }
+
+    /// A halt of the ledger or a latch of a safeguard shuts the gate as well, so that no lease is
+    /// taken on top of it.
+    pub(super) fn shut_gate_if_halted(&self) {
         if self.gate.halted().is_none()
             && let Some(halt) = self.session.engine().halted()
         {
@@ -101,7 +107,6 @@ impl Desk {
             );
             self.gate.latch_halt(halt.clone());
         }
-        Ok(())
     }
 
     fn market(&mut self, item: Option<Result<Event, FeedError>>) -> Result<(), LoopError> {
@@ -117,17 +122,22 @@ impl Desk {
 
     fn command(&mut self, control: Control) -> Result<(), LoopError> {
         match control {
+            // Published before it is answered: who asks for health next sees what was answered.
             Control::Halt(halt, reply) => {
                 self.halt(&halt)?;
+                self.publish();
                 answer(reply, self.halt_read_back());
             }
             Control::Reenable(request, reply) => {
                 let result = self.reenable(&request)?;
+                self.publish();
                 answer(reply, result);
             }
-            Control::Leased => self.leased()?,
+            Control::Leased => {
+                self.leased()?;
+                self.publish();
+            }
         }
-        self.publish();
         Ok(())
     }
 
@@ -255,8 +265,7 @@ impl Desk {
         let Some(freeze) = self.freeze.clone() else {
             return Ok(());
         };
-        if let Some(halt) = self.session.engine().ledger().halt() {
-            self.gate.latch_halt(halt.clone());
+        if self.session.engine().ledger().halt().is_some() {
             return Ok(());
         }
         self.halt(&Halted {

@@ -192,6 +192,7 @@ impl Loop {
         let asked = desk.session.reconcile(now)?;
         desk.take_halt_notes()?;
         desk.apply_freeze(now)?;
+        desk.shut_gate_if_halted();
         desk.gate.become_ready();
         desk.publish();
         self.runtime

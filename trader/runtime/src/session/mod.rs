@@ -10,11 +10,12 @@ use crate::recorder::{RecordError, Recorder};
 use crate::wire::Wire;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trader_core::engine::{Commands, Engine, EngineError};
-use trader_core::event::{Event, EventKind, OrderReport, OrderStatus};
+use trader_core::event::Event;
 use trader_core::ledger::{LedgerError, LedgerState, RECORD_VERSION, Record, RecordBody};
-use trader_core::order::{Order, OrderId, Purpose};
+use trader_core::order::{Order, Purpose};
+use trader_core::run::not_sent;
 use trader_core::safeguards::Approved;
 use trader_core::units::EpochMs;
 
@@ -121,6 +122,7 @@ impl Session {
     }
 
     fn one(&mut self, event: &Event) -> Result<(), SessionError> {
+        let begun = Instant::now();
         self.counts.events += 1;
         let recorded = self.recorder.event(event);
         self.note(recorded.is_err());
@@ -138,7 +140,7 @@ impl Session {
             wire.observe(event, &mut self.answers);
         }
         for order in commands.orders.drain(..) {
-            self.dispatch(&order, event.t);
+            self.dispatch(&order, event.t, begun.elapsed());
         }
         for id in commands.cancels.drain(..) {
             if let Way::Open(_, wire) = &mut self.way {
@@ -149,8 +151,9 @@ impl Session {
         Ok(())
     }
 
-    /// The last question, then the wire. A refusal is proof that the order never left.
-    fn dispatch(&mut self, order: &Approved<Order>, now: EpochMs) {
+    /// The last question, then the wire. A refusal is proof that the order never left. `waited` is what
+    /// the event has taken since it was decided: a slow disk must not let an order outlive its window.
+    fn dispatch(&mut self, order: &Approved<Order>, decided: EpochMs, waited: Duration) {
         let Way::Open(gate, wire) = &mut self.way else {
             self.counts.withheld += 1;
             return;
@@ -159,9 +162,10 @@ impl Session {
             Purpose::Entry => Sending::Entry,
             Purpose::Exit => Sending::Exit,
         };
+        let waited_ms = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
         let engine = self
             .engine
-            .may_send(order, now)
+            .may_send(order, decided.plus_ms(waited_ms))
             .map_err(|refusal| refusal.to_string());
         let gate = gate
             .may_send(what, Instant::now())
@@ -169,11 +173,11 @@ impl Session {
         match engine.and(gate) {
             Ok(()) => {
                 self.counts.sent += 1;
-                wire.send(order, now, &mut self.answers);
+                wire.send(order, decided, &mut self.answers);
             }
             Err(why) => {
                 self.counts.stopped += 1;
-                self.answers.push(not_sent(&order.get().id, now, &why));
+                self.answers.push(not_sent(&order.get().id, &why, decided));
             }
         }
     }
@@ -283,20 +287,6 @@ impl Session {
     /// Journal and tape.
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
-    }
-}
-
-fn not_sent(id: &OrderId, now: EpochMs, why: &str) -> Event {
-    let detail = Some(format!("not sent: {why}"));
-    let report = OrderReport {
-        id: id.clone(),
-        status: OrderStatus::Rejected,
-        detail,
-    };
-    Event {
-        t: now,
-        src: None,
-        kind: EventKind::Order(report),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use trader_core::ledger::OrderPhase;
+use trader_core::order::OrderId;
 use trader_core::sim::generator::Generator;
 use trader_core::units::{Asset, Usd};
 use trader_core::window::WindowLength;
@@ -208,5 +209,31 @@ fn a_gate_that_shut_after_the_decision_stops_the_order_at_the_wire() {
             Usd::ZERO,
             "a refusal at the wire is proof: released"
         );
+    }
+}
+
+#[test]
+fn an_order_that_expired_while_the_disk_was_slow_is_not_sent() {
+    for (waited, sent) in [(Duration::ZERO, 1), (Duration::from_secs(11), 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = bench(&folder.path().join("ledger.sqlite3"), false);
+        bench.lease();
+        let mut commands = Commands::default();
+        for event in market() {
+            commands.clear();
+            bench.session.engine.step(&event, &mut commands);
+            let fence = bench.session.fence;
+            bench
+                .session
+                .store
+                .append(fence, &commands.records)
+                .unwrap();
+            if let Some(order) = commands.orders.pop() {
+                bench.session.dispatch(&order, event.t, waited);
+                break;
+            }
+        }
+        assert_eq!(bench.session.counts().sent, sent, "after {waited:?}");
+        assert_eq!(bench.session.counts().stopped, 1 - sent);
     }
 }
