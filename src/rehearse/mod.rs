@@ -7,6 +7,7 @@
 mod document;
 mod incident;
 mod interrupt;
+mod leftovers;
 mod life;
 mod progress;
 mod running;

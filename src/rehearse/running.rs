@@ -5,10 +5,8 @@
 
 use super::scratch::{RehearseError, Scratch};
 use crate::platform::calls;
-use crate::watchdog::record;
 use launch_kill::kill_file::KillFile;
 use launch_kill::platform::ServiceIds;
-use launch_kill::process::Life;
 use launch_kill::state_dir::{EnvName, StateDir, TokenFile};
 use launch_kill::trader::Trader;
 use launch_kill::{Auth, Client, Deadline, Endpoint, Secret};
@@ -124,24 +122,4 @@ pub(super) fn wait_until<T>(
         }
         scratch.sleep(LOOK_EVERY);
     }
-}
-
-/// Ends the watchdog of `env`, which outlives the commands, and waits until it is gone: one that still
-/// wrote its journal would bring the scratch project back.
-pub(super) fn end_watchdog(state: &std::path::Path, env: &str) {
-    /// Longest wait for its end; it stops nothing any more, so it only has to write a line.
-    const END_MAX: Duration = Duration::from_secs(5);
-    let dir = StateDir::at(state);
-    let Some(record) = EnvName::parse(env)
-        .ok()
-        .and_then(|name| record::read(&dir, &name).ok()?)
-    else {
-        return;
-    };
-    drop(record.process().terminate());
-    let until = Instant::now() + END_MAX;
-    while record.life() != Life::Gone && Instant::now() < until {
-        std::thread::sleep(LOOK_EVERY);
-    }
-    drop(record.process().kill());
 }

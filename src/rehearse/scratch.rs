@@ -5,7 +5,7 @@
 //! token, id or address of a real deployment can reach them. Every child has a bound.
 
 use super::interrupt::Interrupt;
-use super::running::end_watchdog;
+use super::leftovers::end_watchdog;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::PathBuf;
