@@ -4,14 +4,15 @@
 
 use crate::code::Code;
 use crate::facts::{
-    CommitFiles, DryRun, DryRunDocument, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote,
-    Loaded, ManifestDocument, NamedPath, RemoteFacts, Replayed, StrategyDocument, TreeFacts,
+    CommitFiles, DryRun, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote, Loaded,
+    ManifestDocument, NamedPath, RemoteFacts, Replayed, StrategyDocument, TreeFacts,
 };
 use crate::report::{CheckResult, Status};
 use crate::run::{Selection, run};
 use crate::targets::{Class, Platform, Pushed};
 use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
+use trader_core::wire::DryRunDocument;
 
 /// HEAD of the fixture.
 pub(crate) const HEAD: &str = "1111111111111111111111111111111111111111";
@@ -217,7 +218,7 @@ fn dry_run(manifest: &Manifest) -> DryRun {
             manifest_digest: digest("manifest"),
             effective: manifest.flattened(),
             strategies: vec![STRATEGY.to_owned()],
-            components: serde_json::json!([]),
+            components: Vec::new(),
             build_commit: HEAD.to_owned(),
             trader_sha256: digest("trader"),
         })),

@@ -32,9 +32,9 @@ mod fixtures;
 
 pub use code::{Code, CodeError};
 pub use facts::{
-    CommitFiles, Difference, DifferenceKind, DryRun, DryRunDocument, DryRunEnd, EnvFacts, Fact,
-    FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, RemoteFacts,
-    Replayed, StrategyDocument, SubmodulePush, TreeFacts,
+    CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts, Fact, FactKey, Facts,
+    Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, RemoteFacts, Replayed,
+    StrategyDocument, SubmodulePush, TreeFacts,
 };
 pub use outcome::{Finding, Outcome, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};

@@ -5,12 +5,13 @@
 //! HEAD's blobs, the executable's sha256, the declared values, the replay's digest. A child that never
 //! ended proves nothing (unknown); one that broke down fails.
 
-use crate::facts::{DryRun, DryRunDocument, DryRunEnd, Facts, Loaded, Replayed, known};
+use crate::facts::{DryRun, DryRunEnd, Facts, Loaded, Replayed, known};
 use crate::outcome::{Finding, Outcome};
 use crate::source_committed::short;
 use crate::targets::Platform;
 use serde_json::Value;
 use trader_core::units::StrategyId;
+use trader_core::wire::DryRunDocument;
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let dry_run = known!(facts.dry_run);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
+use trader_core::feed::Feed;
 
 /// Where the targets file stands in a project.
 pub const TARGETS_PATH: &str = "manifests/launch.toml";
@@ -129,81 +129,6 @@ pub enum Pushed {
     Tip,
     /// HEAD is the live pull or merge-queue ref, or contains the base's tip.
     Merge,
-}
-
-/// Where the trader's events come from; written `venue`, `generator:SEED` or `tape:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Feed {
-    /// The venue's own streams.
-    Venue,
-    /// The seeded market generator.
-    Generator(u64),
-    /// A recording; the path is relative to the project.
-    Tape(String),
-}
-
-/// What a feed looks like. 18 digits are always a `u64`.
-const FEED_PATTERN: &str = r"^(venue|generator:[0-9]{1,18}|tape:.+)$";
-
-/// A text that names no feed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a feed (\"venue\", \"generator:SEED\" with a whole number, or \"tape:PATH\")"
-)]
-pub struct FeedError(pub String);
-
-impl FromStr for Feed {
-    type Err = FeedError;
-
-    fn from_str(text: &str) -> Result<Self, FeedError> {
-        if text == "venue" {
-            return Ok(Self::Venue);
-        }
-        match text.split_once(':') {
-            Some(("generator", seed)) => seed.parse().map(Self::Generator).ok(),
-            Some(("tape", path)) if !path.is_empty() => Some(Self::Tape(path.to_owned())),
-            _ => None,
-        }
-        .ok_or_else(|| FeedError(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Feed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Venue => f.pad("venue"),
-            Self::Generator(seed) => write!(f, "generator:{seed}"),
-            Self::Tape(path) => write!(f, "tape:{path}"),
-        }
-    }
-}
-
-impl TryFrom<String> for Feed {
-    type Error = FeedError;
-    fn try_from(text: String) -> Result<Self, FeedError> {
-        text.parse()
-    }
-}
-
-impl From<Feed> for String {
-    fn from(feed: Feed) -> Self {
-        feed.to_string()
-    }
-}
-
-impl schemars::JsonSchema for Feed {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Feed".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "\"venue\", \"generator:SEED\" or \"tape:PATH\"",
-            "type": "string",
-            "pattern": FEED_PATTERN,
-        })
-    }
 }
 
 /// One environment.
@@ -390,24 +315,6 @@ fn target_faults(name: &str, target: &Target) -> Vec<TargetsFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_feed_prints_as_it_is_written() {
-        for text in ["venue", "generator:7", "tape:tapes/a:b.jsonl"] {
-            assert_eq!(text.parse::<Feed>().unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "Venue",
-            "generator",
-            "generator:",
-            "generator:-1",
-            "tape:",
-            "tape",
-        ] {
-            assert!(text.parse::<Feed>().is_err(), "{text:?}");
-        }
-    }
 
     fn target(class: &str, rest: &str) -> Targets {
         let text = format!(

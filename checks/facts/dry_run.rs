@@ -1,10 +1,9 @@
 //! The staging dry run: what the trader said as a child process, and what a replay of its tape said.
 //!
-//! Pure data. The document's fields are those that `launch trade --mode dry-run` prints.
+//! Pure data. The document is the trader's own type (`trader_core::wire`).
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
+use trader_core::wire::DryRunDocument;
 
 /// The dry run with everything that it is compared with.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,37 +54,4 @@ pub enum DryRunEnd {
         /// The bound, seconds.
         after_secs: u64,
     },
-}
-
-/// What `launch trade --mode dry-run` prints.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DryRunDocument {
-    /// Windows that were seen from open to close.
-    pub windows: u64,
-    /// Market events.
-    pub ticks: u64,
-    /// Signals that the strategies gave.
-    pub signals: u64,
-    /// Orders that passed every safeguard.
-    pub intents: u64,
-    /// Orders that left the process. A dry run sends none.
-    pub sent: u64,
-    /// Refused entries by reason.
-    pub refusals: BTreeMap<String, u64>,
-    /// Digest of the journal.
-    pub journal_digest: String,
-    /// Events that the engine could not explain.
-    pub unexplained: u64,
-    /// Digest of the manifest and strategies that it ran.
-    pub manifest_digest: String,
-    /// Every effective value by dotted key, from the running engine.
-    pub effective: BTreeMap<String, Value>,
-    /// Strategy instances.
-    pub strategies: Vec<String>,
-    /// Component instances and their states, as the trader reports them.
-    pub components: Value,
-    /// Commit that the program was built from.
-    pub build_commit: String,
-    /// sha256 of the running executable.
-    pub trader_sha256: String,
 }

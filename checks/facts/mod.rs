@@ -8,7 +8,7 @@ mod dry_run;
 mod git;
 
 pub use documents::{Loaded, ManifestDocument, StrategyDocument};
-pub use dry_run::{DryRun, DryRunDocument, DryRunEnd, Replayed};
+pub use dry_run::{DryRun, DryRunEnd, Replayed};
 pub use git::{
     CommitFiles, Difference, DifferenceKind, Found, LiveRemote, NamedPath, RemoteFacts,
     SubmodulePush, TreeFacts,

@@ -9,11 +9,12 @@ use crate::schema::{effective_manifest_schema, effective_strategy_schema};
 use crate::source::{
     self, Diagnostic, Document, Files as _, KnownStrategy, STRATEGIES_DIR, find_strategies,
 };
-use launch_checks::targets::{Feed, TARGETS_PATH};
+use launch_checks::targets::TARGETS_PATH;
 use launch_checks::{
     CommitFiles, Found, Loaded, ManifestDocument, Missing, NamedPath, StrategyDocument,
 };
 use std::collections::BTreeMap;
+use trader_core::feed::Feed;
 use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 use trader_core::units::StrategyId;

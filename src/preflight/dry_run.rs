@@ -5,17 +5,18 @@
 
 use super::project::Project;
 use crate::child::{self, Bounds, ChildError, Finished};
-use launch_checks::targets::Feed;
-use launch_checks::{DryRun, DryRunDocument, DryRunEnd, Missing, Replayed};
+use launch_checks::{DryRun, DryRunEnd, Missing, Replayed};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use trader_core::feed::Feed;
 use trader_core::manifest::{Manifest, Mode};
 use trader_core::run::{Counterpart, Discard, Limits, simulate};
 use trader_core::strategy_file::StrategyFile;
 use trader_core::tape::TapeReader;
 use trader_core::units::StrategyId;
+use trader_core::wire::DryRunDocument;
 use trader_runtime::identity;
 
 /// Windows that the dry run must see from open to close.

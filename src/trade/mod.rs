@@ -8,10 +8,11 @@ use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use trader_core::feed::{FEED_WANTED, Feed, FeedError};
 use trader_core::manifest::Mode;
+use trader_core::wire::DryRunDocument;
 use trader_runtime::config::Config;
-use trader_runtime::dry_run::{self, DryRun, DryRunDocument};
-use trader_runtime::feeds::FeedSpec;
+use trader_runtime::dry_run::{self, DryRun};
 use trader_runtime::log::{self, Level};
 use trader_runtime::process::{self, ProcessError};
 
@@ -51,15 +52,15 @@ pub struct TradeArgs {
     pub windows: u32,
     /// Where events come from: generator:SEED or tape:PATH (dry run).
     #[arg(long, value_name = "FEED", default_value = "generator:1", value_parser = feed)]
-    pub feed: FeedSpec,
+    pub feed: Feed,
     /// Write what the engine saw to this file (dry run).
     #[arg(long, value_name = "FILE")]
     pub tape_out: Option<PathBuf>,
 }
 
-fn feed(text: &str) -> Result<FeedSpec, String> {
+fn feed(text: &str) -> Result<Feed, String> {
     text.parse()
-        .map_err(|problem| format!("{problem}; wanted {}", FeedSpec::WANTED))
+        .map_err(|error: FeedError| format!("{error}; wanted {FEED_WANTED}"))
 }
 
 /// Runs `launch trade`.

@@ -8,6 +8,7 @@ pub mod components;
 pub mod digest;
 pub mod engine;
 pub mod event;
+pub mod feed;
 pub mod fees;
 pub mod gateway;
 pub mod golden;

@@ -1,4 +1,4 @@
-//! What the running trader says and is told: the JSON of its HTTP surface.
+//! What the trader says and is told: the JSON of its HTTP surface and of its dry run.
 //!
 //! Pure data with the field names that other programs rely on. `launch kill` does not use these
 //! types (it depends on nothing of ours) and reads the same JSON leniently.
@@ -227,4 +227,37 @@ pub struct ReenableAnswer {
     pub reason: String,
     /// The instance.
     pub nonce: String,
+}
+
+/// What a dry run saw: the document of `launch trade --mode dry-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DryRunDocument {
+    /// Windows that were seen from open to outcome.
+    pub windows: u64,
+    /// Market events.
+    pub ticks: u64,
+    /// Signals that the strategies gave.
+    pub signals: u64,
+    /// Orders that passed every safeguard and were withheld.
+    pub intents: u64,
+    /// Orders that left the process: 0.
+    pub sent: u64,
+    /// Refused entries by reason.
+    pub refusals: BTreeMap<String, u64>,
+    /// Digest of the journal.
+    pub journal_digest: String,
+    /// Events that the engine could not explain.
+    pub unexplained: u64,
+    /// Digest of the manifest and strategies that ran.
+    pub manifest_digest: String,
+    /// Every effective value by dotted key, from the engine.
+    pub effective: BTreeMap<String, serde_json::Value>,
+    /// Strategy instances.
+    pub strategies: Vec<String>,
+    /// Component instances and their states at the end.
+    pub components: Vec<ComponentHealth>,
+    /// Commit that the program was built from.
+    pub build_commit: String,
+    /// sha256 of the running executable.
+    pub trader_sha256: String,
 }

@@ -4,10 +4,10 @@
 //! Must not read the environment itself: the caller hands in a lookup, so tests need no variables.
 
 use crate::faults::Fault;
-use crate::feeds::FeedSpec;
 use crate::secret::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use trader_core::feed::{FEED_WANTED, Feed};
 
 /// File name of the ledger on a volume.
 const LEDGER_FILE: &str = "ledger.sqlite3";
@@ -46,7 +46,7 @@ pub struct Config {
     /// The manifest file.
     pub manifest: PathBuf,
     /// Where events come from.
-    pub feed: FeedSpec,
+    pub feed: Feed,
     /// Can halt and look.
     pub halt_token: Secret,
     /// Can lease, re-enable, halt and look.
@@ -145,13 +145,12 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
         })
     }
 
-    fn feed(&self) -> Result<FeedSpec, ConfigError> {
-        let wanted = FeedSpec::WANTED;
-        let text = self.required("LAUNCH_FEED", wanted)?;
-        text.parse().map_err(|problem| ConfigError {
+    fn feed(&self) -> Result<Feed, ConfigError> {
+        let text = self.required("LAUNCH_FEED", FEED_WANTED)?;
+        text.parse().map_err(|_| ConfigError {
             variable: "LAUNCH_FEED",
-            problem,
-            wanted,
+            problem: format!("is {text:?}, which is no feed"),
+            wanted: FEED_WANTED,
         })
     }
 
@@ -205,7 +204,7 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
         Ok(PathBuf::from(volume).join(LEDGER_FILE))
     }
 
-    fn fault(&self, feed: &FeedSpec) -> Result<Option<Fault>, ConfigError> {
+    fn fault(&self, feed: &Feed) -> Result<Option<Fault>, ConfigError> {
         let Some(text) = self.optional(Fault::VARIABLE)? else {
             return Ok(None);
         };
@@ -214,7 +213,7 @@ impl<F: Fn(&str) -> Option<std::ffi::OsString>> Lookup<'_, F> {
             problem,
             wanted: Fault::WANTED,
         };
-        if *feed == FeedSpec::Venue {
+        if *feed == Feed::Venue {
             return Err(error("is set beside the venue's feed".to_owned()));
         }
         text.parse().map(Some).map_err(error)
@@ -245,7 +244,7 @@ mod tests {
     fn a_complete_environment_is_read() {
         let config = read(&base()).unwrap();
         assert_eq!(config.ledger, PathBuf::from("/data/ledger.sqlite3"));
-        assert_eq!(config.feed, FeedSpec::Generator { seed: 7 });
+        assert_eq!(config.feed, Feed::Generator(7));
         assert_eq!(config.freeze, None);
         assert!(
             !format!("{config:?}").contains("halt-halt"),

@@ -4,24 +4,24 @@
 //! ledger lives in memory, and nothing reads a clock. Must not send anything and must not touch the
 //! ledger of a running trader.
 
-use crate::feeds::{self, FeedError, FeedSpec, Source};
+use crate::feeds::{self, FeedError, Source};
 use crate::identity::{self, BUILD_COMMIT, IdentityError};
 use crate::ledger_store::{LedgerStore, StoreError};
 use crate::manifest_files::{self, ManifestFileError};
 use crate::recorder::{RecordError, Recorder};
 use crate::session::{Session, SessionError, Way};
-use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use trader_core::engine::Engine;
 use trader_core::event::{Event, EventKind, LeaseGrant};
+use trader_core::feed::Feed;
 use trader_core::ledger::LedgerState;
 use trader_core::manifest::Mode;
 use trader_core::sim::settlement::Settler;
 use trader_core::tape::{Header, TAPE_VERSION};
 use trader_core::units::EpochMs;
 use trader_core::window::WindowId;
-use trader_core::wire::{ComponentHealth, LEASE_TTL_MAX_MS};
+use trader_core::wire::{DryRunDocument, LEASE_TTL_MAX_MS};
 
 /// Most windows of one dry run.
 pub const WINDOWS_MAX: u32 = 2_000;
@@ -45,44 +45,11 @@ pub struct DryRun {
     /// The manifest file.
     pub manifest: PathBuf,
     /// Where events come from.
-    pub feed: FeedSpec,
+    pub feed: Feed,
     /// Windows to see from open to outcome.
     pub windows: u32,
     /// Where to write the tape.
     pub tape_out: Option<PathBuf>,
-}
-
-/// What a dry run saw.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DryRunDocument {
-    /// Windows that were seen from open to outcome.
-    pub windows: u64,
-    /// Market events.
-    pub ticks: u64,
-    /// Signals that the strategies gave.
-    pub signals: u64,
-    /// Orders that passed every safeguard and were withheld.
-    pub intents: u64,
-    /// Orders that left the process: 0.
-    pub sent: u64,
-    /// Refused entries by reason.
-    pub refusals: BTreeMap<String, u64>,
-    /// Digest of the journal.
-    pub journal_digest: String,
-    /// Events that the engine could not explain.
-    pub unexplained: u64,
-    /// Digest of the manifest and strategies that ran.
-    pub manifest_digest: String,
-    /// Every effective value by dotted key, from the engine.
-    pub effective: BTreeMap<String, serde_json::Value>,
-    /// Strategy instances.
-    pub strategies: Vec<String>,
-    /// Component instances and their states at the end.
-    pub components: Vec<ComponentHealth>,
-    /// Commit that the program was built from.
-    pub build_commit: String,
-    /// sha256 of the running executable.
-    pub trader_sha256: String,
 }
 
 /// Why a dry run gives no document.

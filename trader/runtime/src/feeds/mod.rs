@@ -10,63 +10,13 @@ mod tape;
 pub use pace::{FEED_QUEUE_MAX, pace};
 pub use tape::TAPE_MAX_BYTES;
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 use trader_core::event::Event;
+use trader_core::feed::Feed;
 use trader_core::manifest::Manifest;
 use trader_core::tape::TapeError;
 use trader_core::units::{Asset, EpochMs, UnitError};
 use trader_core::window::WindowLength;
-
-/// A feed as it is declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FeedSpec {
-    /// Seeded synthetic markets.
-    Generator {
-        /// The seed.
-        seed: u64,
-    },
-    /// A recorded tape, played in an endless loop.
-    Tape {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The venue itself. Only the live trader has it.
-    Venue,
-}
-
-impl FeedSpec {
-    /// What a feed may be.
-    pub const WANTED: &'static str = "generator:SEED, tape:PATH or venue";
-}
-
-impl std::fmt::Display for FeedSpec {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Generator { seed } => write!(f, "generator:{seed}"),
-            Self::Tape { path } => write!(f, "tape:{}", path.display()),
-            Self::Venue => f.write_str("venue"),
-        }
-    }
-}
-
-impl FromStr for FeedSpec {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("generator", seed)) => seed
-                .parse()
-                .map(|seed| Self::Generator { seed })
-                .map_err(|_| format!("is {text:?}, whose seed is no whole number from 0")),
-            Some(("tape", path)) if !path.is_empty() => Ok(Self::Tape {
-                path: PathBuf::from(path),
-            }),
-            None if text == "venue" => Ok(Self::Venue),
-            _ => Err(format!("is {text:?}, which is no feed")),
-        }
-    }
-}
 
 /// A feed that cannot be opened or read on.
 #[derive(Debug, thiserror::Error)]
@@ -149,18 +99,18 @@ impl Source {
     ///
     /// # Errors
     /// See [`FeedError`].
-    pub fn check(spec: &FeedSpec, manifest: &Manifest) -> Result<Self, FeedError> {
+    pub fn check(spec: &Feed, manifest: &Manifest) -> Result<Self, FeedError> {
         let kind = match spec {
-            FeedSpec::Generator { seed } => Kind::Generator {
+            Feed::Generator(seed) => Kind::Generator {
                 seed: *seed,
                 assets: manifest.assets.clone(),
                 lengths: lengths(manifest)?,
             },
-            FeedSpec::Tape { path } => Kind::Tape {
-                path: path.clone(),
-                span: tape::measure(path)?,
+            Feed::Tape(path) => Kind::Tape {
+                path: PathBuf::from(path),
+                span: tape::measure(Path::new(path))?,
             },
-            FeedSpec::Venue => return Err(FeedError::Venue),
+            Feed::Venue => return Err(FeedError::Venue),
         };
         let warm_up_secs = manifest.window.warm_up_secs.get();
         Ok(Self { warm_up_secs, kind })
@@ -199,26 +149,4 @@ fn lengths(manifest: &Manifest) -> Result<Vec<WindowLength>, UnitError> {
         .iter()
         .map(|mins| WindowLength::from_mins(*mins))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn feeds_round_trip() {
-        for text in ["generator:7", "tape:tapes/a:b.jsonl", "venue"] {
-            assert_eq!(text.parse::<FeedSpec>().unwrap().to_string(), text);
-        }
-        for bad in [
-            "",
-            "generator:",
-            "generator:-1",
-            "tape:",
-            "venue:x",
-            "Venue",
-        ] {
-            assert!(bad.parse::<FeedSpec>().is_err(), "{bad}");
-        }
-    }
 }
