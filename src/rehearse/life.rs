@@ -288,7 +288,12 @@ fn tripped(scratch: &mut Scratch) -> Result<String, RehearseError> {
             "{living} traders live; the watchdog: {ended}"
         )));
     }
-    Ok(format!("0 traders live; watchdog {ended}"))
+    Ok(format!(
+        "0 traders live; {}",
+        ended
+            .split_once(": ")
+            .map_or(ended.as_str(), |(_, why)| why)
+    ))
 }
 
 /// Traders that live, by the kernel and not by the platform's word.
@@ -305,7 +310,10 @@ fn refused(scratch: &mut Scratch) -> Result<String, RehearseError> {
         .lines()
         .find(|line| line.contains("frozen"))
         .unwrap_or_default();
-    Ok(format!("exit 4: {}", why.trim()))
+    Ok(format!(
+        "exit 4: {}",
+        why.trim().trim_start_matches("error: ")
+    ))
 }
 
 fn reenable(scratch: &mut Scratch) -> Result<String, RehearseError> {

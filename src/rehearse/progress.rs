@@ -72,12 +72,18 @@ impl Progress {
 }
 
 fn line(step: &StepReport) -> String {
-    format!(
-        "{:<34} {:>7}  {}",
-        step.title,
-        seconds(step.elapsed_ms),
-        step.detail
-    )
+    let (title, took) = (&step.title, seconds(step.elapsed_ms));
+    format!("{title:<30} {took:>7}  {}", brief(&step.detail))
+}
+
+/// The beginning of a detail, as much as a wide terminal shows beside the step; the JSON document has
+/// it whole.
+fn brief(detail: &str) -> String {
+    const CHARS_MAX: usize = 96;
+    if detail.chars().count() <= CHARS_MAX {
+        return detail.to_owned();
+    }
+    detail.chars().take(CHARS_MAX).chain(['…']).collect()
 }
 
 /// `2.9 s`.

@@ -204,3 +204,11 @@ fn message<'a>(document: &'a Value, code: &str) -> &'a str {
         .find(|check| text(check, "/code") == code)
         .map_or("?", |check| text(check, "/message"))
 }
+
+/// What one check saw in a preflight document: the first thing that it names.
+fn seen<'a>(document: &'a Value, code: &str) -> &'a str {
+    list(document, "/checks")
+        .iter()
+        .find(|check| text(check, "/code") == code)
+        .map_or("?", |check| text(check, "/evidence/seen/0"))
+}

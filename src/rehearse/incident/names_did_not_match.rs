@@ -3,7 +3,7 @@
 //!
 //! Planted: the manifest names the label instead of the id. Right: refused, with the id that was meant.
 
-use super::{Incident, Outcome, message, refusing_checks};
+use super::{Incident, Outcome, refusing_checks, seen};
 use crate::rehearse::life;
 use crate::rehearse::scratch::{RehearseError, Scratch};
 
@@ -30,12 +30,6 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
         .into_iter()
         .filter(|check| check == "check:LC-201" || check == "check:LC-202")
         .collect();
-    Ok(Outcome {
-        by,
-        detail: format!(
-            "{}; {}",
-            message(&report, "LC-201"),
-            message(&report, "LC-202")
-        ),
-    })
+    let detail = seen(&report, "LC-202").to_owned();
+    Ok(Outcome { by, detail })
 }
