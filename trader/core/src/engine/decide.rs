@@ -11,8 +11,8 @@ use crate::manifest::Mode;
 use crate::order::{Order, Purpose, Side};
 use crate::refusal::{Figure, Refusal, Refuser};
 use crate::safeguards::Approved;
-use crate::strategy::Proposal;
-use crate::units::{Asset, EpochMs, Outcome, Shares, TokenPrice, Usd};
+use crate::strategy::{Proposal, StrategyInstance};
+use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenPrice, Usd};
 use crate::view::ExitView;
 use crate::window::{WindowId, WindowPhase};
 
@@ -113,8 +113,8 @@ impl Engine {
     }
 
     fn decide_exits(&mut self, index: usize, id: WindowId, out: &mut Commands) {
-        for outcome in [Outcome::Up, Outcome::Down] {
-            match self.exit_order(index, id, outcome) {
+        for (owner, outcome) in self.positions_left_by(index, id) {
+            match self.exit_order(index, id, &owner, outcome) {
                 None => {}
                 Some(Err(refusal)) => self.refuse_exit(index, id, &refusal, out),
                 Some(Ok((reason, approved))) => {
@@ -125,20 +125,36 @@ impl Engine {
         }
     }
 
+    /// The positions that this strategy's exit rules are for: its own and, for the asset's first
+    /// strategy, those of strategies that are no longer declared. A deploy must orphan nothing.
+    fn positions_left_by(&self, index: usize, id: WindowId) -> Vec<(StrategyId, Outcome)> {
+        let mut peers = self.strategies.iter().enumerate();
+        let heir = peers.find(|(_, peer)| peer.asset() == id.asset());
+        let is_heir = heir.is_some_and(|(first, _)| first == index);
+        let own = self.strategies.get(index).map(StrategyInstance::id);
+        let is_orphan = |owner: &StrategyId| self.strategies.iter().all(|peer| peer.id() != owner);
+        self.ledger
+            .held_in(id)
+            .filter(|(owner, _, _)| own == Some(*owner) || (is_heir && is_orphan(owner)))
+            .map(|(owner, outcome, _)| (owner.clone(), outcome))
+            .collect()
+    }
+
     /// The exit order that is due for one position; `None` when nothing is held or nothing is due.
     fn exit_order(
         &mut self,
         index: usize,
         id: WindowId,
+        owner: &StrategyId,
         outcome: Outcome,
     ) -> Option<Result<(&'static str, Approved<Order>), Refusal>> {
         let instance = self.strategies.get(index)?;
-        let (_, position) = self
+        let (_, _, position) = self
             .ledger
-            .held_in(id, instance.id())
-            .find(|(held, _)| *held == outcome)?;
+            .held_in(id)
+            .find(|(held_by, held, _)| *held_by == owner && *held == outcome)?;
         let held = position.held();
-        let last = self.ledger.last_exit(id, instance.id(), outcome);
+        let last = self.ledger.last_exit(id, owner, outcome);
         let waits = |at: EpochMs| self.now - at < EXIT_RETRY_MS;
         if last.is_some_and(|exit| exit.phase.is_live() || waits(exit.intended_at)) {
             return None;
@@ -170,15 +186,15 @@ impl Engine {
         }
         let price = view.bid();
         Some(
-            self.draft_exit(index, id, outcome, held, price)?
+            self.draft_exit(id, owner, outcome, held, price)?
                 .map(|approved| (reason, approved)),
         )
     }
 
     fn draft_exit(
         &mut self,
-        index: usize,
         id: WindowId,
+        owner: &StrategyId,
         outcome: Outcome,
         shares: Shares,
         price: TokenPrice,
@@ -186,7 +202,7 @@ impl Engine {
         let state = self.market.window(id)?;
         let draft = Draft {
             window: id,
-            strategy: self.strategies.get(index)?.id(),
+            strategy: owner,
             token: state.window.token(outcome),
             outcome,
             side: Side::Sell,

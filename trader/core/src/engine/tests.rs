@@ -528,6 +528,53 @@ fn exits_work_without_a_lease_and_flatten_sells() {
     );
 }
 
+#[test]
+fn a_position_of_a_strategy_that_is_no_longer_declared_is_left_all_the_same() {
+    let mut manifest = fixtures::manifest();
+    manifest.exit.stop_loss = "1".parse().unwrap();
+    manifest.exit.take_profit = "1".parse().unwrap();
+    let (mut kept, seen) = (Kept::default(), market(7).take(100_000));
+    let engine = Engine::new(&manifest, &fixtures::strategies(), LedgerState::default()).unwrap();
+    let mut run = Run::new(engine, Counterpart::Simulated);
+    let mut events = Vec::new();
+    for event in seen {
+        run.feed(&event, &mut kept);
+        let t = event.t;
+        events.push(event);
+        if !run.engine().positions(t).is_empty() {
+            break;
+        }
+    }
+    // The next deploy declares the same strategy under another name.
+    let id: StrategyId = "heir".parse().unwrap();
+    let file = fixtures::strategies().into_values().next().unwrap();
+    let owner = std::mem::replace(&mut manifest.strategies, vec![id.clone()]);
+    let ledger = run.engine().ledger().clone();
+    let mut heir = Engine::new(&manifest, &[(id, file)].into(), ledger).unwrap();
+    let mut out = Commands::default();
+    for event in &events {
+        heir.step(event, &mut out);
+    }
+    assert!(
+        out.orders.is_empty(),
+        "nothing is due yet: {:?}",
+        out.orders
+    );
+    let t = events.last().unwrap().t;
+    heir.step(&control(t, ControlAction::Flatten), &mut out);
+    for event in events.iter().rev().take(50).rev() {
+        let event = Event { t, ..event.clone() };
+        heir.step(&event, &mut out);
+    }
+    let sold: Vec<&Order> = out.orders.iter().map(super::Approved::get).collect();
+    assert_eq!(sold.len(), 1, "{sold:?}");
+    assert_eq!(sold[0].purpose, Purpose::Exit);
+    assert_eq!(
+        sold[0].id.strategy, owner[0],
+        "it sells its owner's position"
+    );
+}
+
 type Files = BTreeMap<StrategyId, StrategyFile>;
 
 fn file(files: &mut Files) -> &mut StrategyFile {

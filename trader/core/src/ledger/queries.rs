@@ -41,18 +41,16 @@ impl LedgerState {
         })
     }
 
-    /// What a strategy holds in a window.
-    pub fn held_in<'a>(
-        &'a self,
+    /// What is held in a window, by whom.
+    pub fn held_in(
+        &self,
         window: WindowId,
-        strategy: &'a StrategyId,
-    ) -> impl Iterator<Item = (Outcome, &'a Position)> {
+    ) -> impl Iterator<Item = (&StrategyId, Outcome, &Position)> {
         self.windows
             .get(&window)
             .into_iter()
             .flat_map(WindowBook::held)
-            .filter(move |((owner, _), _)| owner == strategy)
-            .map(|((_, outcome), position)| (*outcome, position))
+            .map(|((owner, outcome), position)| (owner, *outcome, position))
     }
 
     /// Whether any order was ever intended in a window.
