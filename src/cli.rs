@@ -38,11 +38,21 @@ Project:
   completions  Print shell completions
 
 Exit codes:
-  0 ok · 1 a check failed · 2 usage · 3 unknown or unreachable · 4 locked or frozen · 5 plan stale
-  6 deployed, not verified, stopped again · 7 kill not verified: something may still run
+  0 ok · 1 a check failed · 2 usage · 3 unknown or unreachable
+  4 locked or frozen · 5 plan stale · 6 deployed, not verified, stopped again
+  7 kill not verified: something may still run
   8 deployed, not verified, stop not verified · 70 a bug · 130 interrupted
 
 In an emergency:  launch kill --env <ENV>";
+
+const HALT_HELP: &str = "\
+Examples:
+  launch halt --env staging --reason \"odd fills\"   entries off, exits on
+  launch halt --all                                 every environment known here
+  launch reenable --env staging --reason \"…\"       the way back
+
+Exit: 0 read back from the trader, or nothing was running; 7 not proved;
+2 nothing could be asked; 130 interrupted before the first request.";
 
 /// Proves that what is declared is what runs, and that it stops when told to.
 #[derive(Debug, Parser)]
@@ -51,7 +61,7 @@ In an emergency:  launch kill --env <ENV>";
     version,
     about,
     after_help = COMMANDS_HELP,
-    help_template = "{about}\n\n{usage-heading} {usage}\n\n{after-help}\n\nOptions:\n{options}",
+    help_template = "{about}\n\n{usage-heading} {usage}{after-help}\n\nOptions:\n{options}",
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -112,6 +122,17 @@ pub enum Command {
     /// Stop everything and prove it; needs a token and ids, nothing else.
     Kill(launch_kill::KillArgs),
     /// Entries off, exits on, keeps running.
+    ///
+    /// The trader's own halt: open positions keep their exits, nothing is stopped. It stays until
+    /// `launch reenable`.
+    #[command(
+        after_help = HALT_HELP,
+        mut_arg("env", |arg| arg.help("The environment to halt; without it, every one that the state directory knows")),
+        mut_arg("reduce_only", |arg| arg.hide(true)),
+        mut_arg("drill", |arg| arg.hide(true)),
+        mut_arg("all_services", |arg| arg.hide(true)),
+        mut_arg("settle", |arg| arg.hide(true)),
+    )]
     Halt(launch_kill::KillArgs),
     /// Lift a freeze, on the record.
     Reenable(With<crate::reenable::ReenableArgs>),
@@ -137,6 +158,10 @@ pub enum Command {
 
 /// `launch completions`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  launch completions bash > ~/.local/share/bash-completion/completions/launch
+  launch completions zsh  > ~/.zfunc/_launch
+  launch completions fish > ~/.config/fish/completions/launch.fish")]
 pub struct CompletionsArgs {
     /// The shell.
     pub shell: clap_complete::Shell,
@@ -152,6 +177,12 @@ pub fn run(cli: Cli) -> u8 {
         Command::Watchdog(with) => dispatch(&with, crate::watchdog::run),
         Command::Status(with) => dispatch(&with, crate::status::run),
         Command::Kill(args) => return launch_kill::main_with(&args),
+        Command::Halt(args) if args.drill || args.all_services => {
+            context::complain(
+                "error: --drill and --all-services stop a deployment: launch kill takes them",
+            );
+            return Exit::Usage.code();
+        }
         Command::Halt(mut args) => {
             args.reduce_only = true;
             return launch_kill::main_with(&args);

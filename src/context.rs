@@ -2,7 +2,7 @@
 //!
 //! Must not decide anything: flags and environment in, plain values out.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 
 /// The output format of a command's document on stdout.
@@ -44,15 +44,23 @@ pub struct Context<State = PathBuf> {
 }
 
 impl<State> Context<State> {
-    /// Writes the command's document to stdout. A closed pipe is not an error of ours.
+    /// Writes the command's document to stdout. A closed pipe is not an error of ours; a full disk is
+    /// said, and changes nothing about how the command ended.
     pub fn document(&self, text: &str) {
-        write_ignoring_pipe(&mut std::io::stdout().lock(), text);
+        if let Err(error) = write_to_reader(&mut std::io::stdout().lock(), text) {
+            complain(&format!(
+                "error: the document on stdout is incomplete: {error}"
+            ));
+        }
     }
 
     /// Writes one note to stderr unless `-q`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
+            drop(write_to_reader(
+                &mut std::io::stderr().lock(),
+                &format!("{text}\n"),
+            ));
         }
     }
 
@@ -64,7 +72,10 @@ impl<State> Context<State> {
 
 /// Writes an error to stderr before there is a context.
 pub fn complain(text: &str) {
-    write_ignoring_pipe(&mut std::io::stderr().lock(), &format!("{text}\n"));
+    drop(write_to_reader(
+        &mut std::io::stderr().lock(),
+        &format!("{text}\n"),
+    ));
 }
 
 /// Whether colour belongs on stdout, from the flag and the environment.
@@ -74,7 +85,10 @@ pub fn wants_color(no_color_flag: bool) -> bool {
         && std::io::stdout().is_terminal()
 }
 
-/// The reader may have gone (`launch … | head`); that must not fail the command.
-fn write_ignoring_pipe(to: &mut dyn Write, text: &str) {
-    drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+/// The reader may have gone (`launch … | head`); that is no error.
+fn write_to_reader(to: &mut dyn Write, text: &str) -> std::io::Result<()> {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

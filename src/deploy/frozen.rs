@@ -35,7 +35,8 @@ fn judge(state: FreezeState, env: &EnvName, place: &str) -> Result<(), Refusal> 
         FreezeState::Off => Ok(()),
         FreezeState::Frozen(frozen) => Err(Refusal::Locked(told(&frozen, env, place))),
         FreezeState::Unreadable(why) => Err(Refusal::Unknown(format!(
-            "whether {env} is frozen cannot be read from {place} ({why}); that counts as frozen"
+            "whether {env} is frozen cannot be read from {place} ({why}); that counts as frozen\n\
+             lift it: launch reenable --env {env} --reason \"…\""
         ))),
     }
 }

@@ -99,7 +99,7 @@ async fn deploy(args: &DeployArgs, ctx: &Context) -> Exit {
     };
     let cleared = tokio::select! {
         cleared = before::clear(args, ctx, &mut steps) => cleared,
-        _ = interrupted.next() => return Exit::Interrupted,
+        name = interrupted.next() => return nothing_sent(ctx, &Failure::Interrupted(name)),
     };
     let cleared = match cleared {
         Ok(cleared) => cleared,
@@ -115,12 +115,20 @@ async fn deploy(args: &DeployArgs, ctx: &Context) -> Exit {
             replace::release(&cleared.gathered).await;
             refuse(ctx, &refusal)
         }
-        End::Failed(_) if !sent.lock().is_sent => {
+        End::Failed(failure) if !sent.lock().is_sent => {
             replace::release(&cleared.gathered).await;
-            Exit::Interrupted
+            nothing_sent(ctx, &failure)
         }
         End::Failed(failure) => fail(ctx, &cleared, &sent, &mut steps, &started_at, &failure).await,
     }
+}
+
+/// It ended before the deploy was sent.
+fn nothing_sent(ctx: &Context, failure: &Failure) -> Exit {
+    ctx.error(&format!(
+        "error: {failure}: nothing was deployed, and what ran before goes on"
+    ));
+    Exit::Interrupted
 }
 
 async fn carry_out(cleared: &Cleared, sent: &SharedSent, steps: &mut Steps) -> End {

@@ -46,7 +46,7 @@ pub struct KillArgs {
     #[arg(long, conflicts_with_all = ["drill", "reduce_only"])]
     pub check: bool,
     /// The whole time allowed (60, 60s, 500ms, 2m).
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_deadline)]
     pub deadline: Duration,
     /// How long nothing may reappear before it counts as stopped.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_span)]
@@ -92,6 +92,20 @@ pub enum Format {
 
 /// Longest span that can be asked for.
 const SPAN_MAX: Duration = Duration::from_hours(1);
+
+/// Shortest deadline: in less nothing can be asked, and a kill that asks nothing is none.
+const DEADLINE_MIN: Duration = Duration::from_millis(100);
+
+/// As [`parse_span`], and long enough to ask.
+fn parse_deadline(text: &str) -> Result<Duration, String> {
+    let span = parse_span(text)?;
+    if span < DEADLINE_MIN {
+        return Err(format!(
+            "`{text}` is too short to ask anybody (wanted 100ms or more)"
+        ));
+    }
+    Ok(span)
+}
 
 /// Reads `60`, `60s`, `1.5s`, `500ms` or `2m`; at most one hour.
 fn parse_span(text: &str) -> Result<Duration, String> {
@@ -151,6 +165,12 @@ mod tests {
         for bad in ["", "s", "-1", "1h", "inf", "nan", "1e9", "61m", "1.2.3"] {
             assert!(parse_span(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_deadline_leaves_time_to_ask() {
+        assert_eq!(parse_deadline("100ms"), Ok(Duration::from_millis(100)));
+        assert!(parse_deadline("0").is_err() && parse_deadline("99ms").is_err());
     }
 
     #[test]

@@ -74,7 +74,12 @@ fn from_json(text: &str) -> FreezeState {
 pub fn read_local(dir: &StateDir, env: &EnvName) -> FreezeState {
     match read_text(&dir.freeze_path(env)) {
         Ok(None) => FreezeState::Off,
-        Ok(Some(text)) => from_json(&text),
+        Ok(Some(text)) => match from_json(&text) {
+            FreezeState::Unreadable(why) => {
+                FreezeState::Unreadable(format!("{}: {why}", dir.freeze_path(env).display()))
+            }
+            read @ (FreezeState::Off | FreezeState::Frozen(_)) => read,
+        },
         Err(error) => FreezeState::Unreadable(error.to_string()),
     }
 }

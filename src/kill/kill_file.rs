@@ -3,7 +3,8 @@
 //! Holds no secret. Read leniently (absent and unknown members are fine): a kill must work with
 //! the file of an older or newer version. Written whole or not at all.
 
-use crate::process::ProcessId;
+use crate::endpoint::Endpoint;
+use crate::process::{Life, ProcessId};
 use crate::state_dir::{EnvName, StateDir, StateError, read_text, write_private};
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,20 @@ fn process(boot_id: Option<&String>, pid: Option<u32>, start: Option<u64>) -> Op
     })
 }
 
+/// The platform of this machine by its own note (`local/platform/platform.json`), while it lives. It
+/// may have been started again since the kill file was written, as another process.
+pub fn living_platform(dir: &StateDir) -> Option<(Endpoint, ProcessId)> {
+    let text = read_text(&dir.root().join("local/platform/platform.json")).ok()??;
+    let note: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let process = ProcessId {
+        boot_id: note.get("boot_id")?.as_str()?.to_owned(),
+        pid: u32::try_from(note.get("pid")?.as_u64()?).ok()?,
+        start: note.get("pid_start")?.as_u64()?,
+    };
+    let endpoint = Endpoint::parse(note.get("endpoint")?.as_str()?).ok()?;
+    (endpoint.is_loopback() && process.life() == Life::Alive).then_some((endpoint, process))
+}
+
 impl KillFile {
     /// Reads the kill file of an environment; `None` where there is none.
     ///
@@ -119,6 +134,19 @@ impl KillFile {
             })?;
         text.push('\n');
         write_private(&path, text.as_bytes())
+    }
+
+    /// Whether the operating system proves that nothing can run: the platform of this machine has
+    /// ended, none was started again since, and the trader has ended.
+    pub fn is_proved_gone(&self, dir: &StateDir) -> bool {
+        let Some(local) = &self.local else {
+            return false;
+        };
+        let has_ended = |process: ProcessId| process.life() == Life::Gone;
+        self.is_local()
+            && local.platform().is_some_and(has_ended)
+            && local.trader().is_none_or(has_ended)
+            && living_platform(dir).is_none()
     }
 
     /// Whether the deployment runs on this machine's loopback platform.

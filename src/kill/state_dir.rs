@@ -208,14 +208,14 @@ pub fn read_text(path: &Path) -> Result<Option<String>, StateError> {
         path: path.to_path_buf(),
         why: why.to_owned(),
     };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Looked at before it is opened: opening a pipe that nobody writes to never ends.
+    match fs::metadata(path) {
+        Ok(about) if !about.is_file() => return Err(malformed("is not a regular file")),
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
-    };
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(malformed("is not a regular file"));
     }
+    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(FILE_MAX_BYTES + 1)
         .read_to_end(&mut bytes)
@@ -362,6 +362,18 @@ mod tests {
         assert!(write_private(&target, b"new").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(target.join("inside")).unwrap(), "x");
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_is_an_error_and_no_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("kill-staging.json");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let (answer, answered) = std::sync::mpsc::channel();
+        std::thread::spawn(move || answer.send(read_text(&pipe).is_err()));
+        let read = answered.recv_timeout(std::time::Duration::from_secs(5));
+        assert_eq!(read, Ok(true));
     }
 
     #[test]

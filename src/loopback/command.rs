@@ -13,6 +13,7 @@ use super::ensure::{ask_admin, ensure, running};
 use super::error::PlatformError;
 use super::server::serve;
 use super::supervisor::PlatformOptions;
+use super::timing::Timing;
 use crate::context::{Context, Format};
 use crate::exit::Exit;
 
@@ -54,7 +55,7 @@ enum PlatformCommand {
 #[derive(Debug, Args)]
 struct ServeArgs {
     /// 1 is Railway's own pace, 0.02 fifty times faster.
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = Timing::parse)]
     time_scale: f64,
     /// Port on 127.0.0.1; 0 takes the last one or a free one.
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -71,7 +72,7 @@ struct ServeArgs {
 #[derive(Debug, Args)]
 struct StartArgs {
     /// 1 is Railway's own pace, 0.02 fifty times faster. A running platform keeps its own.
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = Timing::parse)]
     time_scale: f64,
     /// The program that `launch` in a start command stands for; this one if absent.
     #[arg(long, value_name = "FILE")]

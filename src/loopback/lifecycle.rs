@@ -141,7 +141,7 @@ pub(crate) fn failed(row: &mut Deployment, now_ms: u64) {
 /// The process ended. Whoever asked for that gets its report by [`step`]; an end that nobody asked
 /// for follows the restart policy.
 pub(crate) fn exited(row: &mut Deployment, code: ExitCode, now_ms: u64) {
-    row.process = None;
+    row.ended = row.process.take();
     row.updated_at_ms = now_ms;
     if row.ask.is_some() {
         return;
@@ -155,6 +155,21 @@ pub(crate) fn exited(row: &mut Deployment, code: ExitCode, now_ms: u64) {
         enter(row, Phase::Stopped, now_ms);
     } else {
         enter(row, Phase::Crashed, now_ms);
+    }
+}
+
+/// The process of an earlier platform ended: nobody saw why. A kill may have ended it while no platform
+/// was there, so whatever the policy says it is not started again, nor is a restart that was on its way.
+pub(crate) fn ended_unseen(row: &mut Deployment, now_ms: u64) {
+    row.ended = row.process.take().or_else(|| row.ended.take());
+    row.updated_at_ms = now_ms;
+    if row.ask.is_none() {
+        let phase = if row.phase.was_active() {
+            Phase::Stopped
+        } else {
+            Phase::Failed
+        };
+        enter(row, phase, now_ms);
     }
 }
 

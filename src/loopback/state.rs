@@ -330,6 +330,9 @@ pub(crate) struct Deployment {
     /// The port of every process of this deployment; it stays over restarts, so that the URL does.
     pub(crate) port: Option<u16>,
     pub(crate) process: Option<Running>,
+    /// The last process that ended.
+    #[serde(default)]
+    pub(crate) ended: Option<Running>,
     /// Restarts after a failure so far.
     pub(crate) restarts: u32,
 }

@@ -71,7 +71,11 @@ impl Platform {
             .ok_or(PlatformError::TimeScale(options.time_scale))?;
         let dir = files::platform_dir(&options.state_dir);
         files::create_private_dir(&dir)?;
-        let state = State::load(&dir.join("state.json"))?;
+        let mut state = State::load(&dir.join("state.json"))?;
+        let restarting = |row: &&mut Deployment| row.phase == Phase::Restarting;
+        for row in state.deployments.iter_mut().filter(restarting) {
+            lifecycle::ended_unseen(row, now_ms());
+        }
         Ok(Arc::new(Self {
             admin: AdminToken::load_or_create(&dir)?,
             time_scale: options.time_scale,
@@ -192,14 +196,19 @@ impl Platform {
         };
         let Some(running) = &row.process else { return };
         if let Seen::Gone(code) = child::look(children.get_mut(id), running) {
-            if children.remove(id).is_none() {
+            let is_adopted = children.remove(id).is_none();
+            if is_adopted {
                 // Nobody was there to end its group with it (see `child::look`).
                 ground_truth::kill_leftovers(&self.dir, id);
             }
             let status =
                 code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
             self.append_log(id, &format!("Container ended {status}"));
-            lifecycle::exited(row, code, now_ms);
+            if is_adopted {
+                lifecycle::ended_unseen(row, now_ms);
+            } else {
+                lifecycle::exited(row, code, now_ms);
+            }
         }
     }
 
@@ -339,6 +348,7 @@ impl Platform {
             ask: None,
             port: None,
             process: None,
+            ended: None,
             restarts: 0,
         };
         world.state.deployments.push(row);

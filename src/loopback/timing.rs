@@ -68,6 +68,20 @@ impl Timing {
             })
     }
 
+    /// Reads a scale as an operator types it.
+    ///
+    /// # Errors
+    /// No number, or out of bounds.
+    pub(crate) fn parse(text: &str) -> Result<f64, String> {
+        text.parse()
+            .ok()
+            .filter(|scale| Self::try_new(*scale).is_some())
+            .ok_or_else(|| {
+                let (least, most) = SCALE_BOUNDS;
+                format!("`{text}` is no time scale (wanted a number from {least} to {most})")
+            })
+    }
+
     /// One of the delays above, scaled. Units: milliseconds in and out.
     pub(crate) fn scaled(self, ms: u64) -> u64 {
         ms.saturating_mul(self.scale_ppm) / 1_000_000

@@ -67,9 +67,9 @@ pub(crate) fn deployment(row: &Deployment) -> Value {
 }
 
 /// `Deployment.meta`: what it really went out with. `loopback` is ours: which process it is on this
-/// machine.
+/// machine, or was: whoever proves its end needs its number.
 fn meta(row: &Deployment) -> Value {
-    let process = row.process.as_ref().map(|process| {
+    let process = row.process.as_ref().or(row.ended.as_ref()).map(|process| {
         json!({ "pid": process.pid, "pid_start": process.pid_start, "boot_id": process.boot_id })
     });
     json!({

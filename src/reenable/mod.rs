@@ -51,6 +51,10 @@ pub fn run(args: &ReenableArgs, ctx: &Context) -> Exit {
             return Exit::Usage;
         }
     };
+    if let Err(why) = is_known(&state, &env) {
+        ctx.error(&format!("error: {why}"));
+        return Exit::Usage;
+    }
     if args.reason.trim().is_empty() {
         ctx.error("error: --reason is empty: say why it is safe again");
         return Exit::Usage;
@@ -63,6 +67,29 @@ pub fn run(args: &ReenableArgs, ctx: &Context) -> Exit {
         }
     };
     runtime.block_on(reenable(args, ctx, &state, &env))
+}
+
+/// A name that this machine never deployed and never froze is a slip of the pen, not "re-enabled".
+fn is_known(state: &StateDir, env: &EnvName) -> Result<(), String> {
+    if state.kill_file_path(env).exists() || freeze::read_local(state, env).is_frozen() {
+        return Ok(());
+    }
+    let known: Vec<String> = state
+        .known_envs()
+        .unwrap_or_default()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Err(format!(
+        "nothing is known of {env}: neither {} nor {} exists, so there is nothing to lift; known here: {}",
+        state.kill_file_path(env).display(),
+        state.freeze_path(env).display(),
+        if known.is_empty() {
+            "nothing".to_owned()
+        } else {
+            known.join(", ")
+        }
+    ))
 }
 
 async fn reenable(args: &ReenableArgs, ctx: &Context, state: &StateDir, env: &EnvName) -> Exit {

@@ -137,9 +137,6 @@ pub(super) async fn clear_variable(platform: &Result<Reach, ReachError>) -> Plac
     let name = "platform variable";
     let reach = match platform {
         Ok(reach) => reach,
-        Err(error @ ReachError::NoKillFile { .. }) => {
-            return place(name, Status::Absent, error.to_string());
-        }
         Err(error) => return place(name, Status::Unknown, error.to_string()),
     };
     if let Err(error) = freeze::clear_variable(&reach.client, &reach.ids, within()).await {
@@ -206,7 +203,7 @@ pub(super) async fn clear_trader(
     let later = "does not run; the next deploy re-enables its ledger by this receipt";
     let reach = match platform {
         Ok(reach) => reach,
-        Err(error) => return place(name, Status::Absent, error.to_string()),
+        Err(error) => return place(name, Status::Unknown, error.to_string()),
     };
     if nothing_live(reach).await {
         return place(name, Status::Absent, later);

@@ -71,6 +71,9 @@ pub(super) struct Snapshot {
     pub(super) watchdog_ended: Option<String>,
     /// The freeze on this machine, where one is in force.
     pub(super) frozen_here: Option<String>,
+    /// Whether this machine's freeze file cannot be read (it then counts as frozen).
+    #[serde(skip)]
+    pub(super) is_freeze_unreadable: bool,
     /// What the platform's variable says of the freeze.
     pub(super) frozen_on_platform: Seen<Option<String>>,
     /// The plan of a deploy that is under way from this machine.
@@ -80,7 +83,11 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Whether every place could be seen.
     pub(super) const fn is_whole(&self) -> bool {
-        self.live.is_settled() && self.trader.is_settled() && self.frozen_on_platform.is_settled()
+        self.live.is_settled()
+            && self.trader.is_settled()
+            && self.watchdog.is_settled()
+            && self.frozen_on_platform.is_settled()
+            && !self.is_freeze_unreadable
     }
 }
 
@@ -88,6 +95,7 @@ impl Snapshot {
 pub(super) async fn take(state: &StateDir, env: &EnvName, endpoint: Option<&str>) -> Snapshot {
     let kill_file = KillFile::read(state, env).ok().flatten();
     let record = record::read(state, env).ok().flatten();
+    let frozen_here = freeze::read_local(state, env);
     let mut snapshot = Snapshot {
         env: env.to_string(),
         at: clock::now_text(),
@@ -104,7 +112,8 @@ pub(super) async fn take(state: &StateDir, env: &EnvName, endpoint: Option<&str>
         watchdog_ended: record
             .and_then(|record| record.ended)
             .map(|ended| format!("exit {} at {}: {}", ended.exit, ended.at, ended.reason)),
-        frozen_here: told(&freeze::read_local(state, env)),
+        is_freeze_unreadable: matches!(frozen_here, FreezeState::Unreadable(_)),
+        frozen_here: told(&frozen_here),
         frozen_on_platform: Seen::Unknown(String::new()),
         deploying: lock::plan_under_way(state, env, clock::now().as_millisecond()),
     };
@@ -128,9 +137,15 @@ async fn ask_platform(
         }
     };
     // On this machine a platform whose process is gone, with the trader's, is an answer too.
-    if let Some(why) = proved_gone(&reach.kill_file) {
+    if reach.kill_file.is_proved_gone(state) {
+        let why = "this machine's platform and its trader have ended: nothing runs".to_owned();
         snapshot.live = Seen::Absent(why.clone());
         snapshot.frozen_on_platform = Seen::Absent(why);
+        return;
+    }
+    if let Some(why) = platform_ended(state, &reach.kill_file) {
+        snapshot.live = Seen::Unknown(why.clone());
+        snapshot.frozen_on_platform = Seen::Unknown(why);
         return;
     }
     snapshot.live = observe::live(&reach.client, &reach.ids).await.into();
@@ -142,14 +157,12 @@ async fn ask_platform(
         .into();
 }
 
-fn proved_gone(kill_file: &KillFile) -> Option<String> {
-    let local = kill_file.local.as_ref()?;
-    let platform_gone = local.platform()?.life() == Life::Gone;
-    let trader_gone = local
-        .trader()
-        .is_none_or(|trader| trader.life() == Life::Gone);
-    (platform_gone && trader_gone)
-        .then(|| "this machine's platform and its trader have ended: nothing runs".to_owned())
+/// A platform of this machine that has ended is not asked: no answer can come. The trader may live on.
+fn platform_ended(state: &StateDir, kill_file: &KillFile) -> Option<String> {
+    let process = kill_file.local.as_ref()?.platform()?;
+    (process.life() == Life::Gone && launch_kill::kill_file::living_platform(state).is_none()).then(
+        || "this machine's platform has ended; launch platform start, or launch kill".to_owned(),
+    )
 }
 
 async fn trader(
@@ -210,7 +223,12 @@ async fn watchdog(
             .filter(|_| !has_run_here)
     });
     let Some(url) = url else {
-        return Seen::Absent("none runs: no lease is granted, entries are off".to_owned());
+        if kill_file.is_none() && !has_run_here {
+            return Seen::Unknown("no kill file names its address".to_owned());
+        }
+        return Seen::Absent(
+            "none runs: no lease is granted, entries end with the last one".to_owned(),
+        );
     };
     let is_local = kill_file.is_some_and(KillFile::is_local);
     let ask = async {

@@ -12,7 +12,7 @@ use trader_core::feed::{FEED_WANTED, Feed, FeedError};
 use trader_core::manifest::Mode;
 use trader_core::wire::DryRunDocument;
 use trader_runtime::config::Config;
-use trader_runtime::dry_run::{self, DryRun};
+use trader_runtime::dry_run::{self, DryRun, WINDOWS_MAX};
 use trader_runtime::log::{self, Level};
 use trader_runtime::process::{self, ProcessError};
 
@@ -48,7 +48,7 @@ pub struct TradeArgs {
     #[arg(long, value_name = "FILE", required_if_eq("mode", "dry-run"))]
     pub manifest: Option<PathBuf>,
     /// Windows to see from open to outcome (dry run).
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=i64::from(WINDOWS_MAX)))]
     pub windows: u32,
     /// Where events come from: generator:SEED or tape:PATH (dry run).
     #[arg(long, value_name = "FEED", default_value = "generator:1", value_parser = feed)]

@@ -149,7 +149,10 @@ fn platform_commit(wanted: &Expectation, seen: &Observed) -> Line {
         None => line(
             what,
             Verdict::Unknown,
-            "the platform does not list the deployment as live",
+            match seen.live {
+                Ok(_) => "the platform does not list the deployment as live",
+                Err(_) => "the platform could not be asked",
+            },
         ),
         Some(None) => line(
             what,

@@ -307,10 +307,14 @@ impl Patrol {
     }
 
     fn dead_or_blind(&mut self, observation: &Observation) -> Option<End> {
-        if observation.platform_is_fresh {
-            let is_dead = observation.health.is_none()
-                && observation.deploy_lock.is_none()
-                && observation.live.as_ref().is_some_and(Vec::is_empty);
+        let is_mute = observation.health.is_none() && observation.deploy_lock.is_none();
+        // A platform of this machine that has ended lists nothing any more: the processes tell.
+        let is_gone = is_mute
+            && KillFile::read(&self.state, &self.env)
+                .is_ok_and(|file| file.is_some_and(|file| file.is_proved_gone(&self.state)));
+        if observation.platform_is_fresh || is_gone {
+            let is_dead =
+                is_gone || (is_mute && observation.live.as_ref().is_some_and(Vec::is_empty));
             self.seen.dead_readings = if is_dead {
                 self.seen.dead_readings.saturating_add(1)
             } else {
@@ -319,9 +323,12 @@ impl Patrol {
         }
         if self.seen.dead_readings >= DEAD_READINGS {
             if !self.stay {
-                return Some(End::NothingToWatch(
-                    "the platform lists nothing live and the trader does not answer".to_owned(),
-                ));
+                let why = if is_gone {
+                    "this machine's platform and the trader have ended"
+                } else {
+                    "the platform lists nothing live and the trader does not answer"
+                };
+                return Some(End::NothingToWatch(why.to_owned()));
             }
             self.shared.watch().expected = None;
             self.seen.dead_readings = 0;

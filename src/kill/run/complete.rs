@@ -73,6 +73,11 @@ async fn fill(
                 "cannot list the services of environment {environment}: {error}"
             ))
         })?;
+    // On this machine an environment is one project's: its only service is the one that is meant.
+    if let ([only], true) = (services.as_slice(), target.is_local) {
+        target.service_id = Some(only.id.clone());
+        return Ok(vec![target]);
+    }
     if args.all_services {
         return Ok(services
             .iter()

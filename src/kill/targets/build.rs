@@ -4,10 +4,9 @@ use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
 use crate::args::KillArgs;
 use crate::client::Auth;
 use crate::endpoint::Endpoint;
-use crate::kill_file::{KillFile, LocalProcesses};
-use crate::process::{Life, ProcessId};
+use crate::kill_file::{KillFile, LocalProcesses, living_platform};
 use crate::secret::Secret;
-use crate::state_dir::{EnvName, TokenFile, read_text};
+use crate::state_dir::{EnvName, TokenFile};
 use std::collections::BTreeSet;
 
 /// How a target is called that is named by flags alone.
@@ -238,36 +237,38 @@ fn halt_tokens(env: Option<&EnvName>, is_local: bool, around: &Surroundings) -> 
     tokens
 }
 
-/// The platform of this machine may have been started again since the deploy, at another port: its
-/// own note (`local/platform/platform.json`) tells, and counts only while that process lives.
-fn follow_moved_platform(target: &mut Target, around: &Surroundings, found: &mut Resolved) {
-    let Some(dir) = &around.state_dir else { return };
-    let note = dir.root().join("local/platform/platform.json");
-    let Ok(Some(text)) = read_text(&note) else {
-        return;
+/// In place of a kill file that cannot be read: with a token of the environment and a platform that
+/// lives on this machine, that platform is asked. Whatever names Railway comes first.
+pub(super) fn local_stand_in(
+    env: &EnvName,
+    args: &KillArgs,
+    around: &Surroundings,
+) -> Option<KillFile> {
+    let names_railway = has_id_flags(args)
+        || args.endpoint.is_some()
+        || RAILWAY_VARIABLES
+            .iter()
+            .any(|name| around.variable(name).is_some());
+    let has_platform = || {
+        let dir = around.state_dir.as_ref();
+        dir.and_then(living_platform).is_some()
     };
-    let Ok(note) = serde_json::from_str::<serde_json::Value>(&text) else {
-        return;
-    };
-    let process = || {
-        Some(ProcessId {
-            boot_id: note.get("boot_id")?.as_str()?.to_owned(),
-            pid: note
-                .get("pid")?
-                .as_u64()
-                .and_then(|pid| u32::try_from(pid).ok())?,
-            start: note.get("pid_start")?.as_u64()?,
+    (!names_railway && around.token(TokenFile::Platform, Some(env)).is_some() && has_platform())
+        .then(|| KillFile {
+            env: env.to_string(),
+            platform: Some("local".into()),
+            ..KillFile::default()
         })
-    };
-    let endpoint = note
-        .get("endpoint")
-        .and_then(|text| Endpoint::parse(text.as_str()?).ok());
-    let (Some(process), Some(endpoint)) = (process(), endpoint) else {
+}
+
+/// The platform of this machine may have been started again since the deploy, at another port.
+fn follow_moved_platform(target: &mut Target, around: &Surroundings, found: &mut Resolved) {
+    let Some((endpoint, process)) = around.state_dir.as_ref().and_then(living_platform) else {
         return;
     };
     let is_moved = target.endpoint.as_ref() != Some(&endpoint)
         || target.platform_process.as_ref() != Some(&process);
-    if is_moved && endpoint.is_loopback() && process.life() == Life::Alive {
+    if is_moved {
         found.notes.push(format!(
             "{}: the platform of this machine runs at {endpoint} now",
             target.env

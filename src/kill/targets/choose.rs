@@ -2,7 +2,7 @@
 //!
 //! Ids of the environment variables that are not a target's own make a second target and a doubt.
 
-use super::build::{build, has_id_flags};
+use super::build::{build, has_id_flags, local_stand_in};
 use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
 use crate::args::KillArgs;
 use crate::kill_file::KillFile;
@@ -17,8 +17,8 @@ type Known = Vec<(EnvName, Result<Option<KillFile>, StateError>)>;
 /// # Errors
 /// Nothing names a target, or a flag is unusable.
 pub fn resolve(args: &KillArgs, around: &Surroundings) -> Result<Resolved, Unusable> {
-    let known = known_targets(args, around)?;
     let mut found = Resolved::default();
+    let known = known_targets(args, around, &mut found)?;
     if let Some(name) = &args.env {
         let env = EnvName::parse(name).map_err(|error| Unusable(error.to_string()))?;
         one_env(&env, args, around, &known, &mut found)?;
@@ -31,14 +31,25 @@ pub fn resolve(args: &KillArgs, around: &Surroundings) -> Result<Resolved, Unusa
     Ok(found)
 }
 
-fn known_targets(args: &KillArgs, around: &Surroundings) -> Result<Known, Unusable> {
+fn known_targets(
+    args: &KillArgs,
+    around: &Surroundings,
+    found: &mut Resolved,
+) -> Result<Known, Unusable> {
     let Some(dir) = &around.state_dir else {
         return Ok(Vec::new());
     };
     let envs = match dir.known_envs() {
         Ok(envs) => envs,
         // Named otherwise, the kill goes on; only "every known one" needs the list.
-        Err(_) if args.env.is_some() || has_id_flags(args) => Vec::new(),
+        Err(error)
+            if args.env.is_some()
+                || has_id_flags(args)
+                || around.variable("RAILWAY_SERVICE_ID").is_some() =>
+        {
+            found.notes.push(error.to_string());
+            Vec::new()
+        }
         Err(error) => return Err(Unusable(error.to_string())),
     };
     Ok(envs
@@ -61,9 +72,14 @@ fn one_env(
         .map(|dir| KillFile::read(dir, env));
     let file = read.and_then(|read| {
         read.unwrap_or_else(|error| {
-            let note = format!("{error}; going on with flags and environment variables");
-            found.notes.push(note);
-            None
+            let stand_in = local_stand_in(env, args, around);
+            let rest = if stand_in.is_some() {
+                "going on with what this machine's platform knows"
+            } else {
+                "going on with flags and environment variables"
+            };
+            found.notes.push(format!("{error}; {rest}"));
+            stand_in
         })
     });
     let has_file = file.is_some();
@@ -139,7 +155,15 @@ fn every_env(
                 let file = file.clone().unwrap_or_default();
                 built.push(build(Some(env), &file, true, args, around, found)?);
             }
-            Err(error) => found.unreadable.push((env.to_string(), error.to_string())),
+            Err(error) => match local_stand_in(env, args, around) {
+                Some(file) => {
+                    found.notes.push(format!(
+                        "{error}; going on with what this machine's platform knows"
+                    ));
+                    built.push(build(Some(env), &file, true, args, around, found)?);
+                }
+                None => found.unreadable.push((env.to_string(), error.to_string())),
+            },
         }
     }
     if known.is_empty() {

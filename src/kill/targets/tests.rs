@@ -238,3 +238,51 @@ fn a_platform_of_this_machine_that_has_moved_is_followed_only_while_it_lives() {
     write_note(me.start);
     assert!(port().as_str().contains(":77/"));
 }
+
+/// A note of a platform that lives: this very process stands for it.
+fn write_living_platform(dir: &Path) {
+    let me = crate::process::identify(std::process::id()).unwrap();
+    let note = serde_json::json!({
+        "endpoint": "http://127.0.0.1:9/graphql/v2",
+        "pid": me.pid, "pid_start": me.start, "boot_id": me.boot_id,
+    });
+    std::fs::create_dir_all(dir.join("local/platform")).unwrap();
+    std::fs::write(dir.join("local/platform/platform.json"), note.to_string()).unwrap();
+}
+
+#[test]
+fn a_broken_kill_file_does_not_keep_this_machines_platform_from_being_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "staging", "local", "svc-s");
+    std::fs::write(dir.path().join("kill-staging.json"), "{\"schema_ver").unwrap();
+    write_living_platform(dir.path());
+    for flags in [&["--env", "staging"][..], &[][..]] {
+        let found = resolved(dir.path(), flags, &[]).unwrap();
+        assert!(
+            found.targets[0].is_local && found.unreadable.is_empty(),
+            "{flags:?}"
+        );
+        let endpoint = found.targets[0].endpoint.as_ref().unwrap();
+        assert!(endpoint.is_loopback(), "{endpoint}");
+        assert!(
+            found.notes[0].contains("kill-staging.json"),
+            "{:?}",
+            found.notes
+        );
+    }
+    let railway = [("RAILWAY_TOKEN", "t"), ("RAILWAY_SERVICE_ID", "s")];
+    let found = resolved(dir.path(), &["--env", "staging"], &railway).unwrap();
+    assert!(!found.targets[0].is_local, "what names Railway comes first");
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_listed_does_not_hide_the_variables() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    let variables = [("RAILWAY_TOKEN", "t"), ("RAILWAY_SERVICE_ID", "s")];
+    let found = resolved(&file, &[], &variables).unwrap();
+    assert_eq!(found.targets[0].service_id.as_deref(), Some("s"));
+    assert!(found.notes[0].contains("a-file"), "{:?}", found.notes);
+    assert!(resolved(&file, &[], &[]).is_err());
+}

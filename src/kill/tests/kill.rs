@@ -555,7 +555,12 @@ fn a_loopback_address_for_railway_is_taken_by_flag_only() {
     let ambient = fake.platform.url("/graphql/v2");
     let variables = [("LAUNCH_RAILWAY_URL", ambient.as_str())];
     // Without the flag the request would go to Railway itself; the deadline ends it at once.
-    let report = kill_with(&fake, &["--env", "staging", "--deadline", "0"], &variables).unwrap();
+    let report = kill_with(
+        &fake,
+        &["--env", "staging", "--deadline", "100ms"],
+        &variables,
+    )
+    .unwrap();
     assert_eq!(report.verdict.exit_code(), 7);
     assert_eq!(fake.operations(), Vec::<String>::new());
 }

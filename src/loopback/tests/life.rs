@@ -38,6 +38,7 @@ pub(super) fn row(policy: RestartPolicy, draining_secs: u32) -> Deployment {
         ask: None,
         port: None,
         process: None,
+        ended: None,
         restarts: 0,
     }
 }

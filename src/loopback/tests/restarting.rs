@@ -2,11 +2,15 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::rig::{OBEDIENT, Rig};
+use super::rig::{OBEDIENT, Rig, spec};
 use crate::loopback::error::PlatformError;
 use crate::loopback::server;
 use crate::loopback::state::State;
 use crate::loopback::supervisor::PlatformOptions;
+use std::time::Duration;
+
+/// Longer than the pause before a restart, at the pace of these tests.
+const AFTER_BACKOFF: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_platform_that_comes_back_takes_up_its_processes() {
@@ -56,10 +60,33 @@ async fn a_process_that_died_meanwhile_is_not_taken_for_alive() {
     )
     .unwrap();
     rig.start_platform().await;
-    let row = rig
-        .until(&id, "crashed", |row| row["status"] == "CRASHED")
+    rig.until(&id, "stopped", |row| row["deploymentStopped"] == true)
         .await;
-    assert_eq!(row["deploymentStopped"], true);
+    assert!(!rig.lives(&id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_killed_while_no_platform_ran_is_not_started_by_the_next_one() {
+    for policy in ["ON_FAILURE", "ALWAYS"] {
+        let mut rig = Rig::with(|repo| {
+            let mut spec = spec(repo, OBEDIENT);
+            spec.restart_policy = Some(policy.to_owned());
+            spec
+        })
+        .await;
+        let id = rig.deploy_active().await;
+        let pid = rig.deployment(&id).await["meta"]["loopback"]["pid"].clone();
+        rig.end_platform().await;
+        let number = i32::try_from(pid.as_i64().unwrap()).unwrap();
+        kill_process(Pid::from_raw(number).unwrap(), Signal::KILL).unwrap();
+        rig.start_platform().await;
+        let row = rig
+            .until(&id, "stopped", |row| row["deploymentStopped"] == true)
+            .await;
+        tokio::time::sleep(AFTER_BACKOFF).await;
+        assert!(!rig.lives(&id), "{policy}");
+        assert_eq!(row["meta"]["loopback"]["pid"], pid, "its end can be proved");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
