@@ -137,7 +137,8 @@ impl KillFile {
     }
 
     /// Whether the operating system proves that nothing can run: the platform of this machine has
-    /// ended, none was started again since, and the trader has ended.
+    /// ended, none was started again since, and the trader has ended. A trader whose process was never
+    /// written down is not proved to have ended.
     pub fn is_proved_gone(&self, dir: &StateDir) -> bool {
         let Some(local) = &self.local else {
             return false;
@@ -145,7 +146,7 @@ impl KillFile {
         let has_ended = |process: ProcessId| process.life() == Life::Gone;
         self.is_local()
             && local.platform().is_some_and(has_ended)
-            && local.trader().is_none_or(has_ended)
+            && local.trader().is_some_and(has_ended)
             && living_platform(dir).is_none()
     }
 
@@ -167,6 +168,30 @@ mod tests {
 
     fn staging() -> EnvName {
         EnvName::parse("staging").unwrap()
+    }
+
+    #[test]
+    fn a_trader_that_was_never_written_down_is_not_proved_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = StateDir::at(folder.path());
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let gone = crate::process::identify(ended.id()).unwrap();
+        ended.wait().unwrap();
+        let mut file = KillFile {
+            platform: Some("local".into()),
+            local: Some(LocalProcesses {
+                boot_id: Some(gone.boot_id.clone()),
+                platform_pid: Some(gone.pid),
+                platform_start: Some(gone.start),
+                ..LocalProcesses::default()
+            }),
+            ..KillFile::default()
+        };
+        assert!(!file.is_proved_gone(&dir));
+        if let Some(local) = &mut file.local {
+            (local.trader_pid, local.trader_start) = (Some(gone.pid), Some(gone.start));
+        }
+        assert!(file.is_proved_gone(&dir));
     }
 
     #[test]
