@@ -92,6 +92,18 @@ impl CallError {
         )
     }
 
+    /// Whether somebody may sit at the address although there is no usable answer.
+    pub(crate) fn may_have_reached(&self) -> bool {
+        !matches!(
+            self,
+            Self::BadEndpoint(_)
+                | Self::Setup(_)
+                | Self::Refused
+                | Self::Connect(_)
+                | Self::DeadlineOver
+        )
+    }
+
     /// Whether another token may succeed where this one did not.
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Unauthorized(_))

@@ -4,6 +4,7 @@
 //! put it back, and what could still start the trader again.
 
 use super::board::{Board, ServiceFreeze};
+use super::pursuit::Job;
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::freeze::{self, Freeze, FreezeState};
@@ -12,22 +13,46 @@ use crate::report::Change;
 use crate::state_dir::{EnvName, StateDir};
 use std::sync::Arc;
 
-/// Writes the freeze on this machine unless one stands there already.
+/// The freeze of this run, and whether it yields to one that stands already.
+///
+/// Only a drill's yields: it lifts its own at its end. A kill puts its own over any other, so that
+/// whoever is lifting the earlier one (a drill, a reenable) finds another and leaves it.
+#[derive(Debug, Clone)]
+pub(crate) struct NewFreeze {
+    freeze: Freeze,
+    yields: bool,
+}
+
+impl NewFreeze {
+    /// The freeze of a job.
+    pub(crate) fn of(job: &Job, freeze: &Freeze) -> Self {
+        Self {
+            freeze: freeze.clone(),
+            yields: job.is_drill,
+        }
+    }
+
+    fn yields_to(&self, before: &FreezeState) -> bool {
+        self.yields && matches!(before, FreezeState::Frozen(_))
+    }
+}
+
+/// Writes the freeze on this machine.
 pub(crate) async fn freeze_here(
     board: Arc<Board>,
     dir: StateDir,
     env: EnvName,
-    freeze: Freeze,
+    freeze: NewFreeze,
     put_back: String,
 ) {
     // fsync may take long: never on the thread that sends the stop.
     let written = tokio::task::spawn_blocking(move || {
         let before = freeze::read_local(&dir, &env);
-        if let FreezeState::Frozen(_) = before {
+        if freeze.yields_to(&before) {
             return Ok(false);
         }
-        // One that cannot be read is replaced by one that can; it does not become ours to lift.
-        freeze::write_local(&dir, &env, &freeze)
+        // One that is replaced (or cannot be read) does not become ours to lift.
+        freeze::write_local(&dir, &env, &freeze.freeze)
             .map(|()| before == FreezeState::Off)
             .map_err(|error| error.to_string())
     })
@@ -36,11 +61,7 @@ pub(crate) async fn freeze_here(
     board.write(|state| match written {
         Ok(is_new) => {
             state.froze_locally = is_new;
-            let since = if is_new {
-                ""
-            } else {
-                " (an earlier freeze stands)"
-            };
+            let since = if is_new { "" } else { " (it was before, too)" };
             let what = format!("frozen on this machine{since}: deploys and leases are refused");
             state.changed.push(Change { what, put_back });
         }
@@ -52,25 +73,25 @@ pub(crate) async fn freeze_here(
     });
 }
 
-/// Sets the service variable unless a freeze stands there already.
+/// Sets the service variable.
 pub(crate) async fn freeze_service(
     board: Arc<Board>,
     client: Client,
     ids: ServiceIds,
-    freeze: Freeze,
+    freeze: NewFreeze,
     put_back: String,
     deadline: Deadline,
 ) {
     let before = freeze::read_variable(&client, &ids, deadline).await;
-    if let Ok(FreezeState::Frozen(_)) = before {
+    if before.as_ref().is_ok_and(|before| freeze.yields_to(before)) {
         board.write(|state| {
             state.service_freeze = ServiceFreeze::Earlier;
-            let what = "frozen on the service (an earlier freeze stands)".to_owned();
+            let what = "frozen on the service (it was before, too)".to_owned();
             state.changed.push(Change { what, put_back });
         });
         return;
     }
-    match freeze::write_variable(&client, &ids, &freeze, deadline).await {
+    match freeze::write_variable(&client, &ids, &freeze.freeze, deadline).await {
         Ok(()) => board.write(|state| {
             state.service_freeze = if before == Ok(FreezeState::Off) {
                 ServiceFreeze::Ours

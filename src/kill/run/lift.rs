@@ -7,7 +7,7 @@ use super::watchdog_path::REVOKED;
 use crate::call_error::CallError;
 use crate::client::Client;
 use crate::deadline::Deadline;
-use crate::freeze::{self, Freeze};
+use crate::freeze::{self, Freeze, FreezeState};
 use crate::platform::ServiceIds;
 use crate::state_dir::{StateDir, TokenFile};
 use crate::watchdog::Watchdog;
@@ -31,14 +31,19 @@ pub(super) async fn own_freeze(
             state.service_freeze == ServiceFreeze::Ours,
         )
     });
+    let Some((own, _)) = &job.freeze else { return };
+    // A kill that came meanwhile has put its own freeze there: that one stays.
+    let is_own = |state: FreezeState| state == FreezeState::Frozen(own.clone());
     let mut is_lifted = true;
     if let (true, Some((client, ids))) = (service, platform) {
-        is_lifted &= freeze::clear_variable(client, ids, limit).await.is_ok();
+        let stands = freeze::read_variable(client, ids, limit).await;
+        is_lifted &=
+            stands.is_ok_and(is_own) && freeze::clear_variable(client, ids, limit).await.is_ok();
     }
     if let (true, true, Some((_, Some(dir))), Some(env)) =
         (is_lifted, here, &job.freeze, &job.target.name)
     {
-        is_lifted &= freeze::clear_local(dir, env).is_ok();
+        is_lifted &= is_own(freeze::read_local(dir, env)) && freeze::clear_local(dir, env).is_ok();
     }
     if !is_lifted {
         return;

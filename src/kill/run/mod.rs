@@ -99,6 +99,8 @@ pub async fn run(
         drill::refuse_unless_ready(&found, &pace).await?;
     }
     let start = if args.drill { Instant::now() } else { start };
+    // One freeze for the whole run: a target with several services has one file and many variables.
+    let freeze = new_freeze(args, around);
     let mut crew = JoinSet::new();
     for (place, target) in found.targets.into_iter().enumerate() {
         let job = Job {
@@ -109,7 +111,7 @@ pub async fn run(
             },
             only: None,
             voice: voice(args, around),
-            freeze: Some((new_freeze(args, around), around.state_dir.clone())),
+            freeze: Some((freeze.clone(), around.state_dir.clone())),
             is_drill: args.drill,
             pace: pace.clone(),
             start,

@@ -83,6 +83,8 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
             state.platform_path.detail = "not asked: it keeps running".into();
         }
     });
+    // From here on something changes: a lease is revoked, a freeze written, a halt sent.
+    board.asking();
     start_paths(&job, &board, platform.as_ref(), deadline);
     start_chores(&job, &board, platform.as_ref(), deadline);
     let (verdict, reason) = wait(&job, &board, &frame, deadline).await;
@@ -228,7 +230,8 @@ fn start_chores(
     };
     if let (Some(dir), Some(env)) = (dir, &job.target.name) {
         let (dir, env) = (dir.clone(), env.clone());
-        let work = chores::freeze_here(Arc::clone(board), dir, env, freeze.clone(), reenable(job));
+        let freeze = chores::NewFreeze::of(job, freeze);
+        let work = chores::freeze_here(Arc::clone(board), dir, env, freeze, reenable(job));
         board.chore(Place::Here, work);
     }
     if let Some((client, ids)) = platform {
@@ -236,7 +239,7 @@ fn start_chores(
             Arc::clone(board),
             client.clone(),
             ids.clone(),
-            freeze.clone(),
+            chores::NewFreeze::of(job, freeze),
             reenable(job),
             limit,
         );

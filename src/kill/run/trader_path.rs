@@ -148,7 +148,8 @@ impl TraderPath {
             }
             Err(error) => {
                 let is_refused_token = error.is_unauthorized();
-                self.quiet(asked, &error, is_refused_token);
+                self.unanswered(trader, asked, &error, is_refused_token)
+                    .await;
                 self.board
                     .write(|state| state.trader_path.failed(format!("halt: {error}")));
                 if is_refused_token {
@@ -165,7 +166,7 @@ impl TraderPath {
         let health = match trader.health(limit).await {
             Ok(health) => health,
             Err(error) => {
-                self.quiet(asked, &error, false);
+                self.unanswered(trader, asked, &error, false).await;
                 return Step::AskBack;
             }
         };
@@ -202,6 +203,31 @@ impl TraderPath {
             (true, true) => Step::AskBack,
             (true, false) => Step::Look,
         }
+    }
+
+    /// After a request without a usable answer. One that cannot halt, or refuses the token, lives
+    /// all the same: only where its open page is silent too, or nobody can be there, it is quiet.
+    async fn unanswered(
+        &self,
+        trader: &Trader,
+        asked: Instant,
+        error: &CallError,
+        is_token_refused: bool,
+    ) {
+        let limit = self.deadline.at_most(self.pace.probe_timeout);
+        if !error.may_have_reached() {
+            return self.quiet(asked, error, is_token_refused);
+        }
+        let Ok(live) = trader.live(limit).await else {
+            return self.quiet(asked, error, is_token_refused);
+        };
+        self.board.write(|state| {
+            if let Some(record) = state.traders.get_mut(&self.key()) {
+                record.is_token_refused |= is_token_refused;
+                record.error = Some(error.to_string());
+            }
+        });
+        self.alive(asked, live.nonce, live.deployment_id);
     }
 
     /// Looks whether anything of ours answers at all.

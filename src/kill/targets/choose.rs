@@ -70,12 +70,14 @@ fn one_env(
         .state_dir
         .as_ref()
         .map(|dir| KillFile::read(dir, env));
+    let mut doubt = None;
     let file = read.and_then(|read| {
         read.unwrap_or_else(|error| {
             let stand_in = local_stand_in(env, args, around);
             let rest = if stand_in.is_some() {
                 "going on with what this machine's platform knows"
             } else {
+                doubt = Some(format!("what the kill file names may still run: {error}"));
                 "going on with flags and environment variables"
             };
             found.notes.push(format!("{error}; {rest}"));
@@ -84,7 +86,11 @@ fn one_env(
     });
     let has_file = file.is_some();
     let file = file.unwrap_or_default();
-    let target = build(Some(env), &file, has_file, args, around, found)?;
+    let mut target = build(Some(env), &file, has_file, args, around, found)?;
+    // A service named by hand is what was meant; one that happens to be in the environment is not.
+    target
+        .doubts
+        .extend(doubt.filter(|_| args.service_id.is_none()));
     if !target.can_be_asked() {
         let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
         let known = if names.is_empty() {
@@ -285,19 +291,26 @@ fn missing(target: &Target, has_file: bool) -> String {
 }
 
 fn set_foreign_deployments(found: &mut Resolved, known: &Known) {
-    let all: BTreeMap<&EnvName, &String> = known
+    let all: BTreeMap<&EnvName, &KillFile> = known
         .iter()
-        .filter_map(|(env, file)| {
-            Some((env, file.as_ref().ok()?.as_ref()?.deployment_id.as_ref()?))
-        })
+        .filter_map(|(env, file)| Some((env, file.as_ref().ok()?.as_ref()?)))
         .collect();
     for target in &mut found.targets {
         target.foreign_deployments = all
             .iter()
-            .filter(|(env, id)| {
-                target.name.as_ref() != Some(**env) && target.deployment_id.as_ref() != Some(**id)
-            })
-            .map(|(_, id)| (*id).clone())
+            .filter(|(env, file)| target.name.as_ref() != Some(**env) && is_elsewhere(file, target))
+            .filter_map(|(_, file)| file.deployment_id.clone())
+            .filter(|id| target.deployment_id.as_ref() != Some(id))
             .collect();
     }
+}
+
+/// Whether a kill file is of another service than the target's, for certain: a deployment of the
+/// same service, or of one that is not known yet, is never a stranger's.
+fn is_elsewhere(file: &KillFile, target: &Target) -> bool {
+    let differs = |file: &Option<String>, target: &Option<String>| {
+        file.is_some() && target.is_some() && file != target
+    };
+    differs(&file.service_id, &target.service_id)
+        || differs(&file.environment_id, &target.environment_id)
 }

@@ -11,6 +11,8 @@ mod fake;
 
 use fake::{Fake, Wire};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The binary without any environment, standard input closed.
@@ -97,6 +99,37 @@ fn nobody_reads_and_it_stops_all_the_same() {
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!fake.trader_lives());
+}
+
+#[test]
+fn an_interrupt_after_the_lease_was_revoked_does_not_end_it() {
+    // Nothing is known that could be stopped yet; the watchdog has been told all the same.
+    let revoked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&revoked);
+    let watchdog = fake::http::Server::start(move |_| {
+        seen.store(true, Ordering::SeqCst);
+        fake::http::Reply::Json(200, r#"{"frozen": true}"#.into())
+    });
+    let fake = Fake::railway()
+        .with(|world| world.wire = Wire::Hangs)
+        .with_file(|file| {
+            file.deployment_id = None;
+            file.trader_url = None;
+            file.watchdog_url = Some(watchdog.url("/"));
+        });
+    let endpoint = fake.platform.url("/graphql/v2");
+    let mut child = against(&fake, &["--deadline", "600ms", "--endpoint", &endpoint])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !revoked.load(Ordering::SeqCst) && start.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 
 #[test]

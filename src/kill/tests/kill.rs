@@ -46,7 +46,10 @@ fn pace() -> Pace {
 
 /// Runs a kill with the fake's state directory and these flags and variables.
 fn kill_with(fake: &Fake, flags: &[&str], variables: &[(&str, &str)]) -> Result<Report, Unusable> {
-    let mut line = vec!["launch-kill", "--settle", "60ms"];
+    let mut line = vec!["launch-kill"];
+    if !flags.contains(&"--settle") {
+        line.extend(["--settle", "60ms"]);
+    }
     if !flags.contains(&"--deadline") {
         line.extend(["--deadline", "3s"]);
     }
@@ -220,6 +223,84 @@ fn a_zombie_is_not_verified_whatever_the_platform_says() {
         "the platform says dead"
     );
     assert!(fake.trader_lives() && !report.runbook.is_empty());
+}
+
+/// A watchdog that says it is frozen and has no lease out.
+fn agreeing_watchdog() -> fake::http::Server {
+    fake::http::Server::start(|_| {
+        let answer = serde_json::json!({"frozen": true, "last_grant_expires_in_ms": 0});
+        fake::http::Reply::Json(200, answer.to_string())
+    })
+}
+
+/// The platform calls everything dead at once, and nothing ends.
+fn only_reported(world: &mut fake::World) {
+    world.stop = Effect::ReportedOnly;
+    world.remove = Effect::ReportedOnly;
+}
+
+#[test]
+fn a_zombie_whose_halt_fails_is_not_taken_for_silent() {
+    let watchdog = agreeing_watchdog();
+    let fake = Fake::railway()
+        .with(|world| {
+            only_reported(world);
+            world.halt_breaks = true;
+        })
+        .with_file(|file| file.watchdog_url = Some(watchdog.url("/")));
+    let report = kill_railway(&fake, &["--deadline", "600ms"]);
+    ended(&report, Verdict::Unverified);
+    assert_eq!(
+        witness(&report, "trader_endpoint"),
+        Some(WitnessStatus::Contradicts),
+        "it answers in our JSON: {report:#?}"
+    );
+}
+
+#[test]
+fn another_name_for_the_same_service_makes_its_trader_no_stranger() {
+    let watchdog = agreeing_watchdog();
+    let fake = Fake::railway()
+        .with(|world| {
+            only_reported(world);
+            world.deployments.push(running("d2"));
+        })
+        .with_file(|file| file.watchdog_url = Some(watchdog.url("/")));
+    // The same service under an older name: `d1` is its deployment, and `d1` lives on.
+    std::fs::copy(
+        fake.dir().kill_file_path(&staging()),
+        fake.folder.path().join("kill-older.json"),
+    )
+    .unwrap();
+    let fake = fake.with_file(|file| file.deployment_id = Some("d2".into()));
+    let report = kill_railway(&fake, &["--env", "staging", "--deadline", "600ms"]);
+    ended(&report, Verdict::Unverified);
+    assert!(
+        fake.world.lock().unwrap().halted.is_some(),
+        "it is halted: {report:#?}"
+    );
+}
+
+#[test]
+fn a_kill_file_that_cannot_be_read_leaves_a_doubt() {
+    let fake = Fake::railway();
+    std::fs::write(fake.dir().kill_file_path(&staging()), "{").unwrap();
+    let endpoint = fake.platform.url("/graphql/v2");
+    let trader = fake.trader.url("/");
+    let variables = [
+        ("RAILWAY_ENVIRONMENT_ID", fake::ENVIRONMENT),
+        ("RAILWAY_PROJECT_ID", fake::PROJECT),
+        ("RAILWAY_SERVICE_ID", fake::SERVICE),
+        ("LAUNCH_TRADER_URL", trader.as_str()),
+    ];
+    let flags = ["--env", "staging", "--endpoint", endpoint.as_str()];
+    let report = kill_with(&fake, &flags, &variables).unwrap();
+    assert_eq!(
+        report.verdict,
+        Verdict::Unverified,
+        "what the file named may still run: {report:#?}"
+    );
+    assert!(!fake.trader_lives(), "what the variables name is stopped");
 }
 
 #[test]
@@ -671,6 +752,71 @@ fn a_drill_leaves_an_earlier_freeze() {
     );
     let now = freeze::read_local(&fake.dir(), &staging());
     assert_eq!(now, freeze::FreezeState::Frozen(earlier));
+}
+
+#[test]
+fn a_kill_puts_its_own_freeze_over_an_earlier_one() {
+    // A drill or a reenable that is under way lifts the freeze that it knows, and only that one.
+    let fake = Fake::local();
+    let earlier = freeze::Freeze {
+        id: "drill-1".into(),
+        at: "2026-11-23T00:00:00Z".into(),
+        by: "ann".into(),
+        reason: "drill".into(),
+    };
+    freeze::write_local(&fake.dir(), &staging(), &earlier).unwrap();
+    let fake = fake.with(|world| {
+        let text = serde_json::json!(earlier.to_json());
+        world.variables.insert("LAUNCH_FREEZE".into(), text);
+    });
+    ended(&kill(&fake, &["--env", "staging"]), Verdict::Verified);
+    let freeze::FreezeState::Frozen(here) = freeze::read_local(&fake.dir(), &staging()) else {
+        panic!("not frozen");
+    };
+    assert_ne!(here.id, earlier.id);
+    let there = fake.world.lock().unwrap().variables["LAUNCH_FREEZE"].clone();
+    assert_eq!(there.as_str(), Some(here.to_json().as_str()));
+}
+
+#[test]
+fn a_drill_does_not_lift_the_freeze_of_a_kill_that_came_meanwhile() {
+    let fake = Fake::local();
+    let real = freeze::Freeze {
+        id: "kill-2".into(),
+        at: "2026-11-23T00:00:00Z".into(),
+        by: "ben".into(),
+        reason: "orders nobody intended".into(),
+    };
+    let report = std::thread::scope(|scope| {
+        let drill = scope.spawn(|| {
+            let flags = ["--env", "staging", "--drill", "--settle", "500ms"];
+            kill(&fake, &flags)
+        });
+        let is_set = || {
+            fake.world
+                .lock()
+                .unwrap()
+                .variables
+                .contains_key("LAUNCH_FREEZE")
+        };
+        while !(is_set() && freeze::read_local(&fake.dir(), &staging()).is_frozen()) {
+            assert!(!drill.is_finished(), "the drill never froze");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        freeze::write_local(&fake.dir(), &staging(), &real).unwrap();
+        let text = serde_json::json!(real.to_json());
+        let mut world = fake.world.lock().unwrap();
+        world.variables.insert("LAUNCH_FREEZE".into(), text);
+        drop(world);
+        drill.join().unwrap()
+    });
+    ended(&report, Verdict::Verified);
+    assert_eq!(
+        freeze::read_local(&fake.dir(), &staging()),
+        freeze::FreezeState::Frozen(real.clone())
+    );
+    let there = fake.world.lock().unwrap().variables["LAUNCH_FREEZE"].clone();
+    assert_eq!(there.as_str(), Some(real.to_json().as_str()));
 }
 
 #[test]

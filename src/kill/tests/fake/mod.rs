@@ -74,6 +74,8 @@ pub(crate) struct World {
     pub(crate) trader_alive: Arc<AtomicBool>,
     pub(crate) trader_log: Vec<String>,
     pub(crate) takes_halt: bool,
+    /// The trader lives, and its disk takes no halt: 503 in its own JSON.
+    pub(crate) halt_breaks: bool,
     pub(crate) halted: Option<bool>,
     pub(crate) open_orders: u32,
 }
@@ -139,6 +141,7 @@ impl Fake {
             trader_alive: Arc::new(AtomicBool::new(true)),
             trader_log: Vec::new(),
             takes_halt: true,
+            halt_breaks: false,
             halted: None,
             open_orders: 0,
         }));
@@ -238,6 +241,9 @@ fn answer_trader(world: &Mutex<World>, request: &Request) -> Reply {
     let wanted = format!("Bearer {HALT_TOKEN}");
     if !is_open && (!world.takes_halt || request.header("authorization") != Some(&wanted)) {
         return Reply::Json(401, json!({"error": "wrong token"}).to_string());
+    }
+    if request.path == "/halt" && world.halt_breaks {
+        return Reply::Json(503, json!({"error": "not on disk"}).to_string());
     }
     let body = match request.path.as_str() {
         "/health/live" => json!({"alive": true, "deployment_id": "d1", "nonce": NONCE}),
