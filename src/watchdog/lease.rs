@@ -32,6 +32,14 @@ impl GrantBook {
         }
     }
 
+    /// The book of a watchdog that has just started: an earlier one may have granted a moment ago, so
+    /// nothing is surely over before the longest lease is.
+    pub fn at_start(ttl_ms: u64) -> Self {
+        let mut book = Self::new(ttl_ms);
+        book.extend(trader_core::wire::LEASE_TTL_MAX_MS);
+        book
+    }
+
     /// The same book, not before the grants of an `earlier` one are over.
     pub fn after(mut self, earlier: &Self) -> Self {
         self.extend(earlier.surely_over_ms);
@@ -116,6 +124,14 @@ mod tests {
     fn nothing_granted_is_nothing_to_wait_for() {
         assert_eq!(GrantBook::new(10_000).expires_in_ms(5), 0);
         assert!(GrantBook::new(10_000).is_due(0));
+    }
+
+    #[test]
+    fn a_watchdog_that_has_just_started_does_not_vouch_for_the_one_before() {
+        let book = GrantBook::at_start(5_000);
+        assert_eq!(book.expires_in_ms(0), 15_000);
+        assert_eq!(book.expires_in_ms(15_000), 0);
+        assert!(book.is_due(0), "it may grant all the same");
     }
 
     #[test]

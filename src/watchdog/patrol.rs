@@ -174,7 +174,7 @@ impl Patrol {
             });
         let mut watch = self.shared.watch();
         watch.frozen = frozen;
-        watch.freeze_was_read = reading.freeze.is_some();
+        watch.freeze_was_read = reading.knows_freeze(self.shared.now_ms());
         watch.last_platform_ms = reading.read_at_ms;
     }
 
@@ -238,7 +238,7 @@ impl Patrol {
         watch.verdict = Some(verdict);
         drop(watch);
         if let Some(nonce) = adopt {
-            adopt_in_kill_file(&self.state, &self.env, &nonce);
+            adopt_in_kill_file(&self.state, &self.env, &expected.deployment_id, &nonce);
         }
         if in_doubt {
             self.readings.ask_sooner();
@@ -415,10 +415,41 @@ fn kind(reasons: &[String]) -> String {
         .collect()
 }
 
-/// A later kill must find the instance that runs now. Best effort: the watch goes on either way.
-fn adopt_in_kill_file(state: &StateDir, env: &EnvName, nonce: &str) {
-    if let Ok(Some(mut kill_file)) = KillFile::read(state, env) {
+/// A later kill must find the instance that runs now. Best effort: the watch goes on either way. A
+/// kill file that a deploy has already written for the next deployment is left alone.
+fn adopt_in_kill_file(state: &StateDir, env: &EnvName, deployment_id: &str, nonce: &str) {
+    if let Ok(Some(mut kill_file)) = KillFile::read(state, env)
+        && kill_file.deployment_id.as_deref() == Some(deployment_id)
+    {
         kill_file.instance_nonce = Some(nonce.to_owned());
         drop(kill_file.write(state, env));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_is_written_into_the_kill_file_of_its_own_deployment_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, env) = (
+            StateDir::at(folder.path()),
+            EnvName::parse("staging").unwrap(),
+        );
+        let written = KillFile {
+            deployment_id: Some("d2".into()),
+            instance_nonce: Some("n2".into()),
+            ..KillFile::default()
+        };
+        written.write(&state, &env).unwrap();
+        adopt_in_kill_file(&state, &env, "d1", "n1");
+        assert_eq!(KillFile::read(&state, &env).unwrap(), Some(written));
+        adopt_in_kill_file(&state, &env, "d2", "n3");
+        let nonce = KillFile::read(&state, &env)
+            .unwrap()
+            .unwrap()
+            .instance_nonce;
+        assert_eq!(nonce.as_deref(), Some("n3"));
     }
 }

@@ -242,3 +242,17 @@ fn two_instances_in_turn_are_never_adopted() {
         assert_eq!(watch.look(&seen).adopt, None);
     }
 }
+
+#[test]
+fn a_trader_that_outlives_its_deployment_loses_its_lease_and_is_stopped() {
+    let mut watch = Watch::new();
+    let mut zombie = all_well();
+    zombie.live = Some(vec![]);
+    assert_eq!(
+        watch.actions(&zombie, 3),
+        [Action::Keep, Action::Hold, Action::Hold]
+    );
+    let bound = expectation().plan.intent.watch.silence_kill_secs;
+    let last = watch.actions(&zombie, u32::try_from(bound).unwrap());
+    assert_eq!(last.last(), Some(&Action::Kill), "past its bound it trips");
+}

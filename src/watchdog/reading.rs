@@ -22,6 +22,10 @@ pub const PLATFORM_POLL_LEAST_PART: u64 = 5;
 /// The freeze variable is read with the first of so many lists.
 pub const FREEZE_EVERY: u64 = 3;
 
+/// Age from which what the freeze variable said is no knowledge any more, ms: two rounds at the
+/// slowest pace have failed by then.
+pub const FREEZE_STALE_MS: u64 = 120_000;
+
 /// Longest that one reading may take, ms.
 pub const READING_TIMEOUT_MS: u64 = 10_000;
 
@@ -38,8 +42,19 @@ pub struct Reading {
     pub freeze_seq: u64,
     /// What the freeze variable said.
     pub freeze: Option<FreezeState>,
+    /// When it said so, on the shared clock.
+    pub freeze_read_at_ms: Option<u64>,
     /// Why the newest attempt failed.
     pub error: Option<String>,
+}
+
+impl Reading {
+    /// Whether the freeze variable was read lately: a platform that lists deployments and no longer
+    /// tells variables must not leave an old "off" standing.
+    pub fn knows_freeze(&self, now_ms: u64) -> bool {
+        self.freeze_read_at_ms
+            .is_some_and(|at| now_ms.saturating_sub(at) < FREEZE_STALE_MS)
+    }
 }
 
 /// Readings of one service, shared with the patrol.
@@ -162,8 +177,31 @@ fn take_in(
         Some(Ok(state)) => {
             newest.freeze_seq = newest.freeze_seq.saturating_add(1);
             newest.freeze = Some(state);
+            newest.freeze_read_at_ms = Some(now_ms);
         }
         Some(Err(error)) => newest.error = Some(error.to_string()),
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_off_is_no_knowledge_while_the_list_still_answers() {
+        let readings = Readings {
+            newest: Mutex::default(),
+            ask: Notify::new(),
+        };
+        take_in(&readings, Ok(vec![]), Some(Ok(FreezeState::Off)), 1_000);
+        assert!(readings.newest().knows_freeze(1_000 + FREEZE_STALE_MS - 1));
+        let late = 1_000 + FREEZE_STALE_MS;
+        let refused = Err(CallError::Server("variables".into()));
+        take_in(&readings, Ok(vec!["d1".into()]), Some(refused), late);
+        let newest = readings.newest();
+        assert_eq!(newest.read_at_ms, Some(late), "the platform is not blind");
+        assert!(!newest.knows_freeze(late));
+        assert!(!Reading::default().knows_freeze(0));
     }
 }

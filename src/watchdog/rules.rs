@@ -8,6 +8,7 @@
 //! | `identity_differs` | a planned value that is not the running one | kill | 1 of 1 |
 //! | `daily_loss` | the day's loss beyond the declared limit | kill | 1 of 1 |
 //! | `unknown_deployment` | a live deployment that no plan names; under a live deploy lock: hold | kill | 2 of 3 |
+//! | `not_live` | the trader answers, and the platform does not list its deployment as live | hold | 2 of 3 |
 //! | `health_silent` | no answer for seconds | hold | 2 of 3 |
 //! | `instance_changed` | the same deployment with another nonce: it was restarted | hold | 1 of 1 |
 //! | `not_ready` | standby | hold | 1 of 1 |
@@ -128,6 +129,13 @@ pub const RULES: &[Rule] = &[
         look: unknown_deployment,
     },
     Rule {
+        name: "not_live",
+        needed: 2,
+        of: 3,
+        trips: true,
+        look: not_live,
+    },
+    Rule {
         name: "health_silent",
         needed: 2,
         of: 3,
@@ -241,6 +249,24 @@ fn unknown_deployment(expected: &Expectation, seen: &Observation) -> Look {
             ),
         ),
     }
+}
+
+/// A container can outlive its deployment's end (field report): somebody stopped it on the platform,
+/// and nothing it does is meant any more.
+fn not_live(expected: &Expectation, seen: &Observation) -> Look {
+    let (Some(live), true, Some(_)) = (&seen.live, seen.platform_is_fresh, &seen.health) else {
+        return Look::Blind;
+    };
+    if live.contains(&expected.deployment_id) {
+        return Look::Clean;
+    }
+    Look::Seen(
+        Action::Hold,
+        format!(
+            "the trader answers, but the platform does not list {} as live: it was stopped there",
+            expected.deployment_id
+        ),
+    )
 }
 
 fn health_silent(_: &Expectation, seen: &Observation) -> Look {

@@ -189,3 +189,17 @@ fn a_blind_platform_is_told_and_then_held() {
         blind(PLATFORM_BLIND_HOLD_MS),
     );
 }
+
+#[test]
+fn a_trader_that_outlives_its_deployment_is_held() {
+    sees("not_live", Action::Hold, |seen| seen.live = Some(vec![]));
+    // Without a new reading, or a trader that answers, it says nothing either way.
+    passes("not_live", &Look::Blind, |seen| {
+        seen.live = Some(vec![]);
+        seen.platform_is_fresh = false;
+    });
+    passes("not_live", &Look::Blind, |seen| {
+        seen.live = Some(vec![]);
+        seen.health = None;
+    });
+}

@@ -34,7 +34,7 @@ pub struct Watch {
     pub revoked: Option<Revocation>,
     /// What the freeze says, by file and by variable; `None` = not frozen.
     pub frozen: Option<String>,
-    /// Whether the freeze variable was read at least once: unknown never passes.
+    /// Whether the freeze variable was read lately: unknown never passes, and neither does old news.
     pub freeze_was_read: bool,
     /// Why the trader did not take the newest grant.
     pub lease_refused: Option<String>,
@@ -58,7 +58,7 @@ impl Watch {
         Self {
             expected,
             patrol: PatrolState::default(),
-            book: GrantBook::new(lease_ttl_ms),
+            book: GrantBook::at_start(lease_ttl_ms),
             revoked: None,
             frozen: None,
             freeze_was_read: false,
@@ -99,7 +99,7 @@ impl Watch {
             return Err(format!("frozen: {frozen}"));
         }
         if !self.freeze_was_read {
-            return Err("the platform's freeze variable has not been read yet".to_owned());
+            return Err("the platform's freeze variable could not be read lately".to_owned());
         }
         let Some(expected) = &self.expected else {
             return Err("idle: nothing is expected".to_owned());
@@ -118,14 +118,14 @@ impl Watch {
     }
 
     /// A deploy hands over a new identity: the old one's observations and holds are over. A freeze
-    /// stays in force; a revocation that no freeze stands behind belonged to the old identity.
+    /// and a revocation stay in force: a kill may have come while the deploy was under way, and only
+    /// a person re-enables.
     pub fn expect(&mut self, expected: Expectation, now_ms: u64) {
         self.book = GrantBook::new(expected.plan.intent.watch.lease_ttl_ms).after(&self.book);
         self.expected = Some(expected);
         self.patrol.expect_anew();
         self.verdict = None;
         self.lease_refused = None;
-        self.revoked = None;
         self.expected_since_ms = now_ms;
         self.last_health_ms = None;
         self.epoch = self.epoch.saturating_add(1);
@@ -149,6 +149,7 @@ impl Watch {
                 "deployment_id": e.deployment_id,
                 "instance_nonce": e.instance_nonce,
             })),
+            "revoked": self.revoked.as_ref().map(|r| format!("{}: {}", r.by, r.reason)),
             "frozen": self.revoked.is_some() || self.frozen.is_some(),
             "health_age_ms": self.last_health_ms.map(|at| now_ms.saturating_sub(at)),
             "platform_age_ms": self.last_platform_ms.map(|at| now_ms.saturating_sub(at)),
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_identity_needs_its_own_observation_and_does_not_lift_a_freeze() {
+    fn a_new_identity_needs_its_own_observation_and_lifts_neither_freeze_nor_revocation() {
         let mut watch = clean();
         watch.revoked = Some(Revocation {
             by: "x".into(),
@@ -271,6 +272,8 @@ mod tests {
         });
         watch.frozen = Some("f1".into());
         watch.expect(expectation(), 0);
+        assert!(watch.may_grant().unwrap_err().contains("revoked by x"));
+        watch.revoked = None;
         assert!(watch.may_grant().unwrap_err().contains("frozen"));
         watch.frozen = None;
         assert!(
@@ -284,7 +287,7 @@ mod tests {
     #[test]
     fn a_new_identity_does_not_forget_the_last_grant() {
         let mut watch = clean();
-        watch.book.sending(0);
+        watch.book.sending(20_000);
         let before = watch.book.expires_in_ms(0);
         watch.expect(expectation(), 0);
         assert_eq!(watch.book.expires_in_ms(0), before);
