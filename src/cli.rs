@@ -16,7 +16,7 @@ Launch:
   plan         Show what a deploy would do, with its digests
   deploy       Preflight, deploy by commit id, verify, hand to the watchdog
   verify       Compare what runs with what was declared
-  watchdog     Watch a deployment, grant its trading lease, stop it when it is wrong
+  watchdog     Watch a deployment, grant its lease, stop it when it is wrong
   status       Show what runs, what it holds and who watches it
 
 Stop:
@@ -63,7 +63,7 @@ Exit: 0 read back from the trader, or nothing was running; 7 not proved;
     after_help = COMMANDS_HELP,
     help_template = "{about}\n\n{usage-heading} {usage}{after-help}\n\nOptions:\n{options}",
     disable_help_subcommand = true,
-    max_term_width = 100
+    max_term_width = 80
 )]
 pub struct Cli {
     /// What to do.
@@ -264,6 +264,29 @@ mod tests {
     #[test]
     fn the_parser_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Every command, with those under it.
+    fn all(command: &clap::Command) -> Vec<clap::Command> {
+        let mut found = vec![command.clone()];
+        found.extend(command.get_subcommands().flat_map(all));
+        found
+    }
+
+    #[test]
+    fn every_help_has_examples_and_fits_a_narrow_terminal() {
+        for command in all(&Cli::command()).into_iter().skip(1) {
+            let name = command.get_name();
+            let below = command.get_after_help().map(ToString::to_string);
+            let below = below.unwrap_or_default();
+            assert!(below.contains("Example"), "{name}");
+            for line in below.lines() {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+        }
+        for line in COMMANDS_HELP.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
     }
 
     #[test]

@@ -45,11 +45,14 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   launch deploy --env staging
-  launch plan --env staging --out plan.json && launch deploy --env staging --plan plan.json
+  launch plan --env staging --out plan.json
+  launch deploy --env staging --plan plan.json
 
-Exit: 0 verified twice with the lease held; 1 a check failed; 3 something could not be seen;
-4 lock held or frozen; 5 the plan is stale; 6 deployed, not verified, stopped again;
-8 deployed, not verified, and the stop is not proved either.")]
+Exit: 0 verified twice with the lease held; 1 a check failed;
+3 something could not be seen; 4 lock held or frozen; 5 the plan is stale;
+6 deployed, not verified, stopped again;
+8 deployed, not verified, and the stop is not proved either;
+130 interrupted before anything was sent.")]
 pub struct DeployArgs {
     /// The environment, from manifests/launch.toml.
     #[arg(long, value_name = "NAME", default_value = "local")]

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 Examples:
   launch init my-trader
   launch init . --branch master
-  launch init my-trader --project-id P --environment-id E --service-id S   staging on Railway
+  launch init my-trader --project-id P --environment-id E --service-id S
 Never overwrites a file.")]
 pub struct InitArgs {
     /// Where; made if it does not exist.

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  launch kill --env staging             stop one environment and prove it
-  launch kill --all                     stop every environment this machine knows
-  launch kill --env staging --drill     the same, timed and recorded, freeze lifted when verified
-  launch kill --env production --check  is everything there that a kill needs? changes nothing
-  launch kill --service-id ID           with a project token in RAILWAY_TOKEN and no kill file
+  launch kill --env staging          stop one environment and prove it
+  launch kill --all                  stop every environment this machine knows
+  launch kill --env staging --drill  the same, recorded; verified, it lifts its freeze
+  launch kill --env staging --check  would a kill work? changes nothing
+  launch kill --service-id ID        with RAILWAY_TOKEN and without a kill file
 
-Exit: 0 verified, reduced, or nothing was running; 7 not verified: something may still run;
-2 nothing could be asked; 130 interrupted before the first request.";
+Exit: 0 verified, reduced, or nothing was running;
+7 not verified: something may still run; 2 nothing could be asked;
+130 interrupted before the first request.";
 
 /// Stop the trader, and prove from outside that it stopped.
 ///

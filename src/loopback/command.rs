@@ -31,8 +31,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   launch platform status
-  launch platform start --time-scale 0.1     in the background, ten times faster than Railway
-  launch platform stop                       stops its deployments too")]
+  launch platform start --time-scale 0.1   in the background, ten times faster
+  launch platform stop                     stops its deployments too")]
 pub struct PlatformArgs {
     #[command(subcommand)]
     command: PlatformCommand,
@@ -42,12 +42,22 @@ pub struct PlatformArgs {
 #[derive(Debug, Subcommand)]
 enum PlatformCommand {
     /// Serve until ten minutes after the last live deployment.
+    #[command(after_help = "Example:
+  launch platform serve --time-scale 0.1 --state-dir scratch")]
     Serve(ServeArgs),
     /// Start one in the background unless one runs; a deploy then uses it.
+    #[command(after_help = "Example:
+  launch platform start --time-scale 0.1")]
     Start(StartArgs),
     /// Say where it answers and what runs on it.
+    #[command(after_help = "Example:
+  launch platform status --format json")]
     Status,
-    /// Stop its deployments (SIGTERM, SIGKILL after their draining time), then the platform.
+    /// Stop its deployments, then the platform.
+    ///
+    /// SIGTERM, then SIGKILL after their draining time.
+    #[command(after_help = "Example:
+  launch platform stop")]
     Stop,
 }
 

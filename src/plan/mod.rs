@@ -19,7 +19,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   launch plan --env staging
-  launch plan --env staging --out plan.json && launch deploy --env staging --plan plan.json")]
+  launch plan --env staging --out plan.json
+  launch deploy --env staging --plan plan.json")]
 pub struct PlanArgs {
     /// The environment, from manifests/launch.toml.
     #[arg(long, value_name = "NAME", default_value = "local")]

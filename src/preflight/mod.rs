@@ -28,12 +28,13 @@ use std::time::Instant;
 #[command(after_help = "\
 Examples:
   launch preflight                       judge HEAD for env local
-  launch preflight --env staging         what a deploy to staging would judge first
+  launch preflight --env staging         what a deploy would judge first
   launch preflight --only LC-101,LC-102  only these checks; clears nothing
-  launch preflight --offline             do not ask the remote (LC-102 is then unknown)
+  launch preflight --offline             ask no remote (LC-102: unknown)
   launch preflight --format json         the whole report for programs
 
-Exit codes: 0 all hold · 1 a check failed · 2 usage, or launch.toml unusable · 3 something is unknown")]
+Exit: 0 all hold; 1 a check failed; 2 usage, or launch.toml unusable;
+3 something is unknown.")]
 pub struct PreflightArgs {
     /// The environment of launch.toml to judge for.
     #[arg(long, default_value = "local", value_name = "NAME")]

@@ -33,7 +33,7 @@ pub enum LinesError {
         source: std::io::Error,
     },
     /// A line does not fit the chain.
-    #[error("{}:{line}: {what}", path.display())]
+    #[error("{}:{line}: {what}; keep it, and move it aside to begin a new chain", path.display())]
     Broken {
         /// Where.
         path: PathBuf,
@@ -90,6 +90,7 @@ pub fn append(path: &Path, record: &Value) -> Result<(), LinesError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(io("make the directory of"))?;
     }
+    only_a_file(path)?;
     let mut file = OpenOptions::new()
         .read(true)
         .append(true)
@@ -116,6 +117,7 @@ pub fn append(path: &Path, record: &Value) -> Result<(), LinesError> {
 /// # Errors
 /// Unreadable, or a line that does not fit its neighbours.
 pub fn read_all(path: &Path) -> Result<Vec<Value>, LinesError> {
+    only_a_file(path)?;
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -131,6 +133,19 @@ pub fn read_all(path: &Path) -> Result<Vec<Value>, LinesError> {
         .into_iter()
         .map(|line| line.record)
         .collect())
+}
+
+/// Looked at before it is opened: opening or reading a pipe that nobody writes to never ends.
+fn only_a_file(path: &Path) -> Result<(), LinesError> {
+    match fs::metadata(path) {
+        Ok(about) if !about.is_file() => Err(LinesError::Io {
+            doing: "use",
+            path: path.to_path_buf(),
+            source: std::io::Error::other("is not a regular file"),
+        }),
+        // What else may be wrong, opening it tells.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn read(file: &mut File, path: &Path) -> Result<String, LinesError> {
@@ -250,6 +265,22 @@ mod tests {
             read_all(&path).unwrap(),
             [json!({"n": 1}), json!({"n": 2}), json!({"n": 3})]
         );
+    }
+
+    #[test]
+    fn a_pipe_or_a_folder_in_its_place_is_an_error_and_no_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [pipe, dir.path().to_path_buf()] {
+            let (answer, answered) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                answer.send((read_all(&path).is_err(), append(&path, &json!(1)).is_err()))
+            });
+            let refused = answered.recv_timeout(std::time::Duration::from_secs(5));
+            assert_eq!(refused, Ok((true, true)));
+        }
     }
 
     #[test]

@@ -25,7 +25,8 @@ use std::fmt::Write as _;
 #[command(after_help = "Examples:
   launch reenable --env staging --reason \"drill over, positions checked by eye\"
 
-Exit: 0 lifted and read back everywhere; 3 some place could not be cleared or read back.")]
+Exit: 0 lifted and read back everywhere; 2 nothing is known of that name;
+3 some place could not be cleared or read back.")]
 pub struct ReenableArgs {
     /// The environment; without it the only one that was deployed from this machine.
     #[arg(long, value_name = "NAME")]

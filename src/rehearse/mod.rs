@@ -26,9 +26,9 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   launch rehearse                     the whole life, in under a minute
-  launch rehearse --incident all      plant the incident's faults, see what refuses each
+  launch rehearse --incident all      plant its faults, see what refuses each
   launch rehearse --incident 3        only the third
-  launch rehearse --keep              leave the scratch project on disk to look around")]
+  launch rehearse --keep              leave the scratch project on disk")]
 pub struct RehearseArgs {
     /// Plant a fault of the incident instead: a number, a slug, or `all`.
     #[arg(long, value_name = "all|N|SLUG")]

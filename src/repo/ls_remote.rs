@@ -96,7 +96,7 @@ pub(super) fn refs(
         Some(0) => {}
         Some(NO_MATCHING_REFS) => return Ok(BTreeMap::new()),
         status => {
-            let words = super::without_credentials(&output.stderr_tail(1).concat());
+            let words = super::without_credentials(&cause(&output.stderr_tail(STDERR_LINES)));
             return Err(Silence::Refused(if words.is_empty() {
                 format!("git ended with {status:?}")
             } else {
@@ -115,9 +115,37 @@ pub(super) fn refs(
         .collect()
 }
 
+/// Lines of git's stderr among which the cause is looked for.
+const STDERR_LINES: usize = 12;
+
+/// git names the cause first and ends with general advice.
+fn cause(stderr: &[String]) -> String {
+    let names_it = |line: &&String| {
+        ["fatal:", "error:", "ssh:", "ERROR:"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let found = stderr.iter().find(names_it).or_else(|| stderr.last());
+    found.cloned().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ssh;
+    use super::{cause, ssh};
+
+    #[test]
+    fn the_cause_is_told_and_not_the_advice_under_it() {
+        let said = [
+            "warning: something else",
+            "fatal: '../gone.git' does not appear to be a git repository",
+            "fatal: Could not read from remote repository.",
+            "Please make sure you have the correct access rights",
+            "and the repository exists.",
+        ];
+        assert_eq!(cause(&said.map(str::to_owned)), said[1]);
+        assert_eq!(cause(&["odd".to_owned()]), "odd");
+        assert_eq!(cause(&[]), "");
+    }
 
     #[test]
     fn only_openssh_gets_openssh_options() {

@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 #[command(after_help = "\
 Examples:
   launch schema                          which schemas there are
-  launch schema manifest                 the plain one, as in schemas/manifest.schema.json
-  launch schema manifest --effective     with the strategy ids of HEAD: what LC-201 judges by
-  launch schema strategy --effective     with the registered components and their options
+  launch schema manifest                 the plain one, as in schemas/
+  launch schema manifest --effective     with the strategy ids of HEAD (LC-201)
+  launch schema strategy --effective     with the registered components
   launch schema --effective --format json   all of them in one document")]
 pub struct SchemaArgs {
     /// Which schema; without it, a list.

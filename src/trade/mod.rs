@@ -31,14 +31,16 @@ pub enum TradeMode {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   launch trade --mode dry-run --manifest manifests/staging.toml --windows 3
-  launch trade --mode dry-run --manifest manifests/staging.toml --feed tape:tape.jsonl --format json
-  launch trade --mode paper          configured by the environment, as the platform starts it
+  launch trade --mode dry-run --manifest manifests/staging.toml --feed tape:t.jsonl
+  launch trade --mode paper    configured by the environment, as the platform does
 
 Environment of --mode paper:
   LAUNCH_MANIFEST       path of the manifest
   LAUNCH_FEED           generator:SEED or tape:PATH
-  LAUNCH_HALT_TOKEN     can only stop          LAUNCH_CONTROL_TOKEN  leases and re-enables
-  LAUNCH_LISTEN         ip:port (else PORT)    LAUNCH_FREEZE         off, or a freeze: starts halted
+  LAUNCH_HALT_TOKEN     can only stop
+  LAUNCH_CONTROL_TOKEN  leases and re-enables
+  LAUNCH_LISTEN         ip:port (else PORT)
+  LAUNCH_FREEZE         off, or a freeze: starts halted
   LAUNCH_LEDGER         file (else $RAILWAY_VOLUME_MOUNT_PATH/ledger.sqlite3)")]
 pub struct TradeArgs {
     /// What is done with approved orders.

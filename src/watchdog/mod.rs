@@ -51,11 +51,12 @@ const LOCAL_PLATFORM_POLL_MS: u64 = 1_000;
 /// lease lapses and the trader enters nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  launch watchdog --env staging            watch what the last deploy left running
-  launch watchdog --env staging --stay     as a service: goes idle when the target is gone
+  launch watchdog --env staging          watch what the last deploy left running
+  launch watchdog --env staging --stay   as a service: idle when the target is gone
 
-Exit: 0 stopped by someone, or the target is gone; 1 tripped, and the stop is proved;
-7 tripped, and the stop is not proved; 3 nothing could ever be observed;
+Exit: 0 stopped by someone, or the target is gone;
+1 tripped, and the stop is proved; 7 tripped, and the stop is not proved;
+3 nothing could ever be observed;
 4 another watchdog of this environment runs from this state directory.")]
 pub struct WatchdogArgs {
     /// The environment; without it the only one that was deployed from this machine.
