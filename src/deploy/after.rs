@@ -9,7 +9,7 @@ use super::{halt_left, kill_file, replace, wait};
 use crate::plan::gather::Gathered;
 use crate::platform::connect;
 use crate::verify::identity;
-use crate::verify::judgement::{self, Lease, Verdict};
+use crate::verify::judgement::{self, Lease, LiveDeployment, Observed, Verdict};
 use crate::verify::observe;
 use crate::watchdog::expectation::Expectation;
 use crate::watchdog::record::{self, Stance};
@@ -421,6 +421,21 @@ fn gave_up(gathered: &Gathered) -> Option<String> {
     }
 }
 
+/// Whether all that stands beside the new deployment is records that the platform is removing: once the
+/// new one is active it takes the old ones away, and for a moment lists them.
+fn is_old_leaving(expected: &Expectation, seen: &Observed) -> bool {
+    let live = seen.live.as_ref();
+    live.is_ok_and(|live| is_leaving(&expected.deployment_id, live))
+}
+
+fn is_leaving(new: &str, live: &[LiveDeployment]) -> bool {
+    let mut others = live
+        .iter()
+        .filter(|deployment| deployment.id != new)
+        .peekable();
+    others.peek().is_some() && others.all(|deployment| deployment.status == "REMOVING")
+}
+
 /// Verified twice, with the lease held.
 async fn verify(
     gathered: &Gathered,
@@ -431,7 +446,15 @@ async fn verify(
     let step = "verify";
     steps.begin(step);
     let connected = &gathered.connected;
-    let seen = observe::look(&connected.client, &connected.ids, trader).await;
+    let gone = Deadline::after(Duration::from_millis(wait::LEAVING_MS));
+    let seen = loop {
+        let seen = observe::look(&connected.client, &connected.ids, trader).await;
+        if !is_old_leaving(expected, &seen) || gone.is_over() {
+            break seen;
+        }
+        gone.sleep(Duration::from_millis(wait::LEAVING_LOOK_MS))
+            .await;
+    };
     let lines = judgement::judge(expected, true, Lease::Held, &seen);
     let bad: Vec<String> = lines
         .iter()
@@ -455,4 +478,30 @@ pub fn running(expected: &Expectation, pid: Option<u32>) -> Value {
         "pid": pid,
         "health_url": format!("{}/health", expected.trader_url.trim_end_matches('/')),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_leaving;
+    use crate::verify::judgement::LiveDeployment;
+
+    fn listed(rows: &[(&str, &str)]) -> Vec<LiveDeployment> {
+        let one = |(id, status): &(&str, &str)| LiveDeployment {
+            id: (*id).into(),
+            status: (*status).into(),
+            commit: None,
+        };
+        rows.iter().map(one).collect()
+    }
+
+    #[test]
+    fn only_a_record_that_is_being_removed_is_waited_for() {
+        let new = ("new", "SUCCESS");
+        assert!(is_leaving("new", &listed(&[new, ("old", "REMOVING")])));
+        for standing in ["SUCCESS", "DEPLOYING", "CRASHED", "A WORD TO COME"] {
+            let beside = listed(&[new, ("old", "REMOVING"), ("other", standing)]);
+            assert!(!is_leaving("new", &beside), "{standing}");
+        }
+        assert!(!is_leaving("new", &listed(&[new])));
+    }
 }

@@ -6,6 +6,13 @@ use std::time::Duration;
 /// Time between two looks at a trader.
 pub const TRADER_POLL: Duration = Duration::from_millis(200);
 
+/// Longest wait for the platform to finish removing what the new deployment replaced, ms: its draining
+/// time and ten seconds.
+pub const LEAVING_MS: u64 = 40_000;
+
+/// Time between two looks at it, ms.
+pub const LEAVING_LOOK_MS: u64 = 200;
+
 /// Longest wait for the answer to the deploy mutation, ms.
 pub const SEND_MS: u64 = 30_000;
 
@@ -41,7 +48,7 @@ mod tests {
             .map(Phase::bound_ms)
             .sum();
         let own = SEND_MS + LOST_ANSWER_MS + FIRST_ANSWER_MS + READY_MS + FIRST_LEASE_MS + STOP_MS;
-        let old = u64::from(DRAINING_SECS) * 1_000 + 30_000;
+        let old = u64::from(DRAINING_SECS) * 1_000 + 30_000 + LEAVING_MS;
         assert!(platform + own + old <= u64::try_from(DEPLOY_LONGEST_MS).unwrap());
     }
 }

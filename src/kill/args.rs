@@ -8,7 +8,7 @@ const EXAMPLES: &str = "\
 Examples:
   launch kill --env staging          stop one environment and prove it
   launch kill --all                  stop every environment this machine knows
-  launch kill --env staging --drill  the same, recorded; verified, it lifts its freeze
+  launch kill --env staging --drill  the same, on record; then unfrozen
   launch kill --env staging --check  would a kill work? changes nothing
   launch kill --service-id ID        with RAILWAY_TOKEN and without a kill file
 

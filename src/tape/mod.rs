@@ -35,12 +35,10 @@ pub enum TapeAction {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Recordings:
-  oracle-1s   a folder with
-              ticks.csv or ticks.csv.gz (feed_ts_s,price,server_ts_ms,recv_ms) and
-              windows.csv (slug,start_s,end_s,strike,outcome_up,…,token_up,…):
-              oracle ticks and official windows. It holds no books: quotes are made
-              from the model on the price of some seconds ago, and the tape's
-              source line says so.
+  oracle-1s   a folder with ticks.csv (or .csv.gz) and windows.csv: one oracle
+              tick a second and official windows. It holds no books: quotes
+              are made from the model on the price of some seconds ago, and
+              the tape's source line says so.
 
 Example:
   launch tape import --kind oracle-1s --from recordings/btc --out btc.jsonl")]

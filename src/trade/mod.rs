@@ -31,8 +31,8 @@ pub enum TradeMode {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   launch trade --mode dry-run --manifest manifests/staging.toml --windows 3
-  launch trade --mode dry-run --manifest manifests/staging.toml --feed tape:t.jsonl
-  launch trade --mode paper    configured by the environment, as the platform does
+  launch trade --mode dry-run --manifest manifests/ci.toml --feed tape:t.jsonl
+  launch trade --mode paper     configured by the environment variables below
 
 Environment of --mode paper:
   LAUNCH_MANIFEST       path of the manifest

@@ -52,7 +52,7 @@ const LOCAL_PLATFORM_POLL_MS: u64 = 1_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   launch watchdog --env staging          watch what the last deploy left running
-  launch watchdog --env staging --stay   as a service: idle when the target is gone
+  launch watchdog --env staging --stay   as a service; idle without a target
 
 Exit: 0 stopped by someone, or the target is gone;
 1 tripped, and the stop is proved; 7 tripped, and the stop is not proved;
