@@ -4,7 +4,7 @@
 //! can keep it from stopping. Order of reading: [`ops`] (the requests), [`Client`] (how one is
 //! sent), [`platform`] (what they mean), [`trader`] and [`watchdog`] (the other two ways),
 //! [`kill_file`] and [`state_dir`] (what is known before asking), [`freeze`], [`process`]; then
-//! [`args`] → [`targets`] → [`run`] → [`verdict`] → [`report`] → [`render`].
+//! [`args`] → [`targets`] → [`run`] → [`verdict`] → [`report`] (with [`position`]) → [`render`].
 
 pub mod args;
 mod call_error;
@@ -20,8 +20,10 @@ pub mod kill_file;
 pub mod ops;
 pub mod pace;
 pub mod platform;
+pub mod position;
 pub mod process;
 pub mod render;
+mod render_positions;
 pub mod report;
 mod run;
 mod secret;

@@ -5,11 +5,7 @@
 use crate::report::{PathReport, PathStatus, Report, TargetReport};
 use crate::run::{CheckReport, FindingStatus};
 use crate::verdict::{Verdict, WitnessStatus};
-use serde_json::Value;
 use std::fmt::Write;
-
-/// Positions that are listed one by one; more are counted.
-const POSITIONS_MAX: usize = 10;
 
 /// The report of a kill.
 pub fn report(report: &Report, color: bool) -> String {
@@ -120,7 +116,7 @@ fn of_target(text: &mut String, target: &TargetReport, color: bool) {
         .open_orders
         .map_or_else(|| "unknown".to_owned(), |open| open.to_string());
     line(text, &format!("  open orders {orders}"));
-    positions(text, target.positions.as_ref());
+    crate::render_positions::of_target(text, target.positions.as_deref());
     for change in &target.changed {
         line(
             text,
@@ -163,32 +159,6 @@ fn of_path(path: &PathReport) -> String {
     text
 }
 
-fn positions(text: &mut String, positions: Option<&Value>) {
-    let Some(list) = positions.and_then(Value::as_array) else {
-        line(text, "  positions   unknown");
-        return;
-    };
-    line(text, &format!("  positions   {} open", list.len()));
-    for position in list.iter().take(POSITIONS_MAX) {
-        let field = |name: &str| match position.get(name) {
-            Some(Value::String(text)) => crate::call_error::shorten(text),
-            Some(Value::Null) | None => "?".to_owned(),
-            Some(other) => crate::call_error::shorten(&other.to_string()),
-        };
-        line(
-            text,
-            &format!(
-                "    {} {}: {} shares, can lose {} USD, closes in {} ms",
-                field("window"),
-                field("outcome"),
-                field("shares"),
-                field("cost_usd"),
-                field("closes_in_ms")
-            ),
-        );
-    }
-}
-
 fn headline(verdict: Verdict, color: bool) -> String {
     let words = match verdict {
         Verdict::Verified => "VERIFIED stopped",
@@ -213,7 +183,7 @@ fn span(ms: u64) -> String {
 }
 
 /// Adds a line; control characters of others' texts cannot move the cursor.
-fn line(text: &mut String, line: &str) {
+pub(crate) fn line(text: &mut String, line: &str) {
     text.push_str(line.trim_end());
     text.push('\n');
 }

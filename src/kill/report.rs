@@ -2,9 +2,9 @@
 //!
 //! Pure data. Field names and words are relied on by scripts; `null` is "not known", never zero.
 
+pub use crate::position::{FlattenOutcome, FlattenResult, Position, PositionSource};
 use crate::verdict::{Verdict, WitnessStatus};
 use serde::Serialize;
-use serde_json::Value;
 
 /// Version of the JSON document.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -74,8 +74,8 @@ pub struct TargetReport {
     pub witnesses: Vec<WitnessReport>,
     /// Orders still open; `null` = not known.
     pub open_orders: Option<u64>,
-    /// Open positions as the trader told them; `null` = not known.
-    pub positions: Option<Value>,
+    /// Open positions, as the trader or else the venue told them; `null` = not known.
+    pub positions: Option<Vec<Position>>,
     /// What was changed, with the command that puts it back.
     pub changed: Vec<Change>,
     /// What could start it again.

@@ -7,6 +7,7 @@ use crate::call_error::CallError;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::json_http::JsonClient;
+use crate::position::Position;
 use crate::secret::Secret;
 use serde_json::{Value, json};
 
@@ -54,8 +55,8 @@ pub struct Health {
     pub halted: Extent,
     /// Orders whose end is not known yet.
     pub open_orders: Option<u64>,
-    /// Positions that are not settled, as told.
-    pub positions: Option<Value>,
+    /// Positions that are not settled, as told; `None` when the list cannot be read.
+    pub positions: Option<Vec<Position>>,
     /// The whole answer.
     pub raw: Value,
 }
@@ -127,7 +128,7 @@ impl Trader {
             deployment_id: text(&raw, "deployment_id"),
             halted: extent(raw.get("halted")),
             open_orders: count(&raw, "open_orders"),
-            positions: raw.get("positions").filter(|list| list.is_array()).cloned(),
+            positions: raw.get("positions").and_then(Position::of_trader),
             raw,
         })
     }

@@ -6,10 +6,9 @@
 
 use crate::deployment::Deployment;
 use crate::process::ProcessId;
-use crate::report::{Change, PathStatus};
+use crate::report::{Change, PathStatus, Position};
 use crate::trader::Extent;
 use crate::verdict::PlatformSays;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -230,7 +229,7 @@ pub(crate) struct State {
     pub(crate) doubts: Vec<String>,
     pub(crate) changed: Vec<Change>,
     pub(crate) may_restart: BTreeSet<String>,
-    pub(crate) positions: Option<Value>,
+    pub(crate) positions: Option<Vec<Position>>,
     /// Pieces of work beside the paths that are not done yet: on this machine (freeze) …
     pub(crate) chores_here: usize,
     /// … and on the platform (freeze, auto-deploy, token scope).
