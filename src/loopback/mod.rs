@@ -8,7 +8,7 @@
 //!
 //! Order of reading: [`ensure()`] starts it, `server` answers, `graphql` → `query` / `mutation` →
 //! `object` / `view` / `page`, `supervisor` does what `lifecycle` decides, with `child`, `export`,
-//! `state`; `provision`, `faults`, `ground_truth` beside. Facts: the pruned SDL in
+//! `state`; `provision`, `faults`, `ground_truth` beside; [`venue`] stubs the exchange. Facts: the pruned SDL in
 //! `schemas/railway.graphql` and the measured table named in `timing`.
 
 mod access;
@@ -40,6 +40,7 @@ mod succession;
 mod supervisor;
 mod surroundings;
 mod timing;
+pub mod venue;
 mod view;
 
 #[cfg(test)]
