@@ -5,7 +5,7 @@
 
 mod support;
 
-use launch::loopback::{Faults, set_faults};
+use launch::loopback::{Faults, OnCommand, set_faults};
 use predicates::str::contains;
 use serde_json::Value;
 use support::Project;
@@ -60,7 +60,7 @@ fn it_stops_with_proof_freezes_and_a_deploy_is_refused_until_reenabled() {
 fn a_platform_that_only_acknowledges_is_escalated() {
     let project = Project::deployed();
     let faults = Faults {
-        stop_acknowledged_only: true,
+        stop: OnCommand::AcknowledgedOnly,
         ..Faults::default()
     };
     set_faults(&project.state(), &faults).unwrap();

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::faults::Faults;
+use super::fault_rules;
 use super::ground_truth;
 use super::lifecycle;
 use super::provision::{self, ServiceSpec};
@@ -59,12 +59,13 @@ pub(crate) async fn set_faults(
     body: Bytes,
 ) -> Response {
     as_admin(&app, &headers, || {
-        match serde_json::from_slice::<Faults>(&body) {
-            Ok(faults) => match app.platform.change(|world| world.faults = faults.clone()) {
-                Ok(()) => Json(json!(faults)).into_response(),
-                Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-            },
-            Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
+        let faults = match fault_rules::parse(&body) {
+            Ok(faults) => faults,
+            Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        match app.platform.change(|world| world.faults = faults.clone()) {
+            Ok(()) => Json(json!(faults)).into_response(),
+            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     })
 }

@@ -109,11 +109,15 @@ pub fn run(args: &PlatformArgs, ctx: &Context) -> Exit {
 fn exit_of(error: &PlatformError) -> Exit {
     match error {
         PlatformError::TimeScale(_)
+        | PlatformError::Faults(_)
+        | PlatformError::Unknown { .. }
         | PlatformError::Listen { .. }
         | PlatformError::File { .. }
         | PlatformError::Malformed { .. } => Exit::Usage,
         PlatformError::AlreadyServed { .. } | PlatformError::StartLock { .. } => Exit::Locked,
-        PlatformError::NotUp { .. } | PlatformError::Answer { .. } => Exit::Unknown,
+        PlatformError::NotUp { .. } | PlatformError::Answer { .. } | PlatformError::Ended => {
+            Exit::Unknown
+        }
         PlatformError::Schema(_) => Exit::Bug,
     }
 }

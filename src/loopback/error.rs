@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fault_rules::BadFaults;
+
 /// Why the loopback platform could not be used. Each message says what was seen and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PlatformError {
@@ -72,6 +74,18 @@ pub enum PlatformError {
         /// What was seen.
         detail: String,
     },
+    /// Faults that make no sense.
+    #[error("faults: {0}")]
+    Faults(#[from] BadFaults),
+    /// A deployment, service or commit that this platform does not have.
+    #[error("the loopback platform has no {what}")]
+    Unknown {
+        /// What was named, with its name.
+        what: String,
+    },
+    /// The platform has ended; what reaches it late changes nothing any more.
+    #[error("the loopback platform has ended")]
+    Ended,
     /// The committed SDL does not compile: a bug in this program.
     #[error("the built-in Railway schema does not compile: {0}")]
     Schema(String),

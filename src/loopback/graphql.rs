@@ -5,7 +5,7 @@
 //! answers. Everything later is HTTP 200. Facts: Railway's answers as recorded in the field report
 //! (see `timing`) and its documentation.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::{GraphQLError, JsonMap};
@@ -27,10 +27,25 @@ const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 /// What the executor puts before a resolver's own message, and Railway does not.
 const RESOLVER_PREFIX: &str = "resolver error: ";
 
-/// Compiles the schema. Errors: a bug in this program.
-pub(crate) fn schema() -> Result<Valid<Schema>, PlatformError> {
-    Schema::parse_and_validate(SDL, "schemas/railway.graphql")
-        .map_err(|error| PlatformError::Schema(error.to_string()))
+/// The schema, compiled once for all platforms of this process. Errors: a bug in this program.
+pub(crate) fn schema() -> Result<&'static Valid<Schema>, PlatformError> {
+    static SCHEMA: LazyLock<Result<Valid<Schema>, String>> = LazyLock::new(|| {
+        Schema::parse_and_validate(SDL, "schemas/railway.graphql")
+            .map_err(|error| error.to_string())
+    });
+    SCHEMA
+        .as_ref()
+        .map_err(|error| PlatformError::Schema(error.clone()))
+}
+
+/// Names of all fields of `Query` and `Mutation`.
+pub(crate) fn root_fields() -> impl Iterator<Item = &'static str> {
+    let objects = schema().into_iter().flat_map(|schema| {
+        ["Query", "Mutation"]
+            .into_iter()
+            .filter_map(|name| schema.get_object(name))
+    });
+    objects.flat_map(|object| object.fields.keys().map(|name| name.as_str()))
 }
 
 /// The body of a request.

@@ -19,10 +19,12 @@ mod endpoint;
 mod ensure;
 mod error;
 mod export;
+mod fault_rules;
 mod faults;
 mod files;
 mod graphql;
 mod ground_truth;
+mod in_process;
 mod lifecycle;
 mod local_http;
 mod logs;
@@ -33,6 +35,7 @@ mod places;
 mod provision;
 mod query;
 mod rehearsal;
+mod request_log;
 mod server;
 mod settings;
 mod state;
@@ -50,9 +53,16 @@ pub use command::{PlatformArgs, run};
 pub use endpoint::Endpoint;
 pub use ensure::{ensure, ensure_from, provision, running};
 pub use error::PlatformError;
-pub use faults::{Faults, LONGEST_HANG_MS};
+pub use fault_rules::BadFaults;
+pub use faults::{
+    Faults, HUGE_BODY_BYTES, LARGEST_SKEW_SECS, LONGEST_HANG_MS, LONGEST_REPORT_DELAY_MS,
+    MOST_NETWORK_FAULTS, NetworkFault, NetworkKind, OnCommand, REVIVE_AFTER_MS, Revive, Reviver,
+    STUCK_MS,
+};
+pub use in_process::{InProcess, TrueDeployment};
 pub use provision::{Provisioned, ServiceSpec};
 pub use rehearsal::{living_processes, set_faults};
+pub use request_log::{KEPT_REQUESTS, LoggedRequest};
 pub use server::{IDLE_EXIT, serve};
 pub use supervisor::PlatformOptions;
 pub use timing::SCALE_BOUNDS;

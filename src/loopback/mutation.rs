@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::access::{Caller, NOT_AUTHORIZED};
 use super::export::{self, CommitFacts};
+use super::faults::OnCommand;
 use super::lifecycle::{self, Refusal};
 use super::query::{find, named, refused, required, text};
 use super::settings;
@@ -99,7 +100,7 @@ fn ask_deployment(
 }
 
 fn stop(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<Value, FieldError> {
-    if platform.read(|world| world.faults.stop_acknowledged_only) {
+    if platform.read(|world| world.faults.stop == OnCommand::AcknowledgedOnly) {
         let id = required(arguments, "id")?;
         return platform.read(|world| find(&world.state, caller, id).map(|_| json!(true)));
     }

@@ -19,7 +19,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,6 +31,7 @@ use super::endpoint::{self, Endpoint};
 use super::error::PlatformError;
 use super::faults::LONGEST_HANG_MS;
 use super::graphql;
+use super::request_log::LoggedRequest;
 use super::supervisor::{Platform, PlatformOptions, now_ms};
 
 /// The server ends this long after its last live deployment (real time, not scaled): long enough
@@ -47,7 +48,7 @@ const RATE_LIMIT_POLICY: &str = "\"default\";q=1000;w=3600";
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) platform: Arc<Platform>,
-    schema: Valid<Schema>,
+    schema: &'static Valid<Schema>,
     pub(crate) ending: watch::Sender<bool>,
 }
 
@@ -126,8 +127,23 @@ impl Served {
         if tokio::time::timeout(GOODBYE, self.server).await.is_err() {
             stop_server.abort();
         }
+        self.platform.abandon();
         self.supervisor.abort();
         self.idle.abort();
+    }
+
+    /// Ends everything without waiting for open requests.
+    pub(crate) fn end_at_once(&self) {
+        self.platform.abandon();
+        self.ending.send_replace(true);
+        self.server.abort();
+        self.supervisor.abort();
+        self.idle.abort();
+    }
+
+    /// Waits until the port is free again.
+    pub(crate) async fn ended(self) {
+        drop(self.server.await);
     }
 }
 
@@ -235,7 +251,8 @@ async fn answer_graphql(
     let has_agent = headers
         .get(USER_AGENT)
         .is_some_and(|agent| !agent.is_empty());
-    app.platform.log_request(logged(&query, &body, has_agent));
+    app.platform
+        .log_request(LoggedRequest::of(&query, &headers, &body, now_ms()));
     if !has_agent {
         // Cloudflare stands before Railway and turns away whoever does not say what it is.
         return (StatusCode::FORBIDDEN, "error code: 1010").into_response();
@@ -246,7 +263,7 @@ async fn answer_graphql(
         let caller = worker
             .platform
             .read(|world| Caller::of(&headers, &world.state));
-        graphql::answer(&worker.platform, &worker.schema, &caller, &body)
+        graphql::answer(&worker.platform, worker.schema, &caller, &body)
     });
     match answered.await {
         Ok((status, answer)) => (
@@ -260,23 +277,6 @@ async fn answer_graphql(
             "the platform failed on this request",
         ),
     }
-}
-
-/// One line of the request log. Variables hold secrets; only the id of a deployment is kept of
-/// them.
-fn logged(query: &[(String, String)], body: &[u8], has_agent: bool) -> Value {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let in_query = query
-        .iter()
-        .find(|(name, _)| name == "query")
-        .map(|(_, value)| value);
-    json!({
-        "at_ms": now_ms(),
-        "operation": body.get("operationName"),
-        "query_string": in_query,
-        "id": body.pointer("/variables/id"),
-        "user_agent": has_agent,
-    })
 }
 
 /// Who serves here: no secrets, open to everyone on this machine.

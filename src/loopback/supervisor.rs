@@ -19,14 +19,17 @@ use super::faults::Faults;
 use super::files;
 use super::ground_truth;
 use super::lifecycle::{self, Action};
+use super::request_log::{self, LoggedRequest};
 use super::state::{Deployment, Phase, Running, State};
 use super::succession::evict_older;
 use super::timing::Timing;
 
 /// Most steps that one deployment takes in one look: more phases than a life has.
 const MOST_STEPS: usize = 16;
-/// Requests remembered for the tests' request log; older ones are forgotten.
-const KEPT_REQUESTS: usize = 10_000;
+
+/// Looks at what SIGKILL has left, and the pause between two: two seconds in all.
+const KILL_LOOKS: usize = 1_000;
+const KILL_LOOK: Duration = Duration::from_millis(2);
 
 /// How a platform is set up.
 #[derive(Debug, Clone)]
@@ -44,12 +47,15 @@ pub struct PlatformOptions {
 pub(crate) struct World {
     pub(crate) state: State,
     pub(crate) faults: Faults,
-    /// Method, path and operation of the newest requests.
-    pub(crate) requests: VecDeque<serde_json::Value>,
+    /// The newest requests, oldest first.
+    pub(crate) requests: VecDeque<LoggedRequest>,
     /// Handles of the processes that this platform started; adopted ones have none.
     children: HashMap<String, Child>,
     /// Deployments whose export is under way.
     exporting: HashSet<String>,
+    /// The platform has ended: nothing is started and nothing written any more, because another
+    /// one may be serving the same folder by now.
+    ended: bool,
 }
 
 /// A loopback platform.
@@ -102,6 +108,9 @@ impl Platform {
         change: impl FnOnce(&mut World) -> T,
     ) -> Result<T, PlatformError> {
         let mut world = self.lock();
+        if world.ended {
+            return Err(PlatformError::Ended);
+        }
         let before = world.state.clone();
         let answer = change(&mut world);
         if world.state != before {
@@ -110,18 +119,44 @@ impl Platform {
         Ok(answer)
     }
 
+    /// Ends all supervision at once, as the death of its process would; what runs lives on.
+    pub(crate) fn abandon(&self) {
+        self.lock().ended = true;
+    }
+
+    /// Ends all supervision and every process, at once. Errors: the process table cannot be read.
+    pub(crate) fn kill_all(&self) -> std::io::Result<()> {
+        let mut world = self.lock();
+        world.ended = true;
+        for child in world.children.values_mut() {
+            // One that has ended by itself needs no killing.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        world.children.clear();
+        drop(world);
+        // A killed process is gone a moment later, and may have had children until then.
+        for _ in 0..KILL_LOOKS {
+            let living = ground_truth::living(&self.dir)?;
+            if living.is_empty() {
+                break;
+            }
+            for id in living.into_keys() {
+                ground_truth::kill_leftovers(&self.dir, &id);
+            }
+            std::thread::sleep(KILL_LOOK);
+        }
+        Ok(())
+    }
+
     /// A panic in another request must not take the platform's supervision down with it.
     fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers a request.
-    pub(crate) fn log_request(&self, entry: serde_json::Value) {
-        let mut world = self.lock();
-        if world.requests.len() >= KEPT_REQUESTS {
-            world.requests.pop_front();
-        }
-        world.requests.push_back(entry);
+    pub(crate) fn log_request(&self, entry: LoggedRequest) {
+        request_log::push(&mut self.lock().requests, entry);
     }
 
     /// Whether any deployment runs or may still start by itself.
@@ -154,8 +189,9 @@ impl Platform {
                 self.look_at(world, &id, now_ms);
             }
         });
-        if let Err(error) = result {
-            self.note(&format!("{error}"));
+        match result {
+            Ok(()) | Err(PlatformError::Ended) => {}
+            Err(error) => self.note(&format!("{error}")),
         }
     }
 

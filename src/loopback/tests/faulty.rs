@@ -11,10 +11,7 @@ async fn a_stop_that_is_only_acknowledged_stops_nothing() {
     let rig = Rig::new(OBEDIENT).await;
     let id = rig.deploy_active().await;
     let (status, _) = rig
-        .admin(
-            "/loopback/faults",
-            &json!({ "stop_acknowledged_only": true }),
-        )
+        .admin("/loopback/faults", &json!({ "stop": "acknowledged_only" }))
         .await;
     assert_eq!(status, 200);
     rig.mutate("deploymentStop", &id).await;

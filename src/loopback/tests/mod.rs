@@ -3,6 +3,7 @@
 mod answers;
 mod deploying;
 mod faulty;
+mod in_process;
 mod life;
 mod restarting;
 mod rig;

@@ -57,9 +57,7 @@ impl Rig {
 
     /// The same with other settings.
     pub(super) async fn with(spec: impl FnOnce(&Path) -> ServiceSpec) -> Self {
-        let (dir, repo) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        Repository::init(repo.path()).unwrap();
-        commit(repo.path(), &[("marker", "first")]);
+        let (dir, (repo, _)) = (tempfile::tempdir().unwrap(), repository());
         let served = serve(dir.path()).await;
         let http = reqwest::Client::builder()
             .user_agent("launch-tests")
@@ -257,6 +255,14 @@ async fn post_admin(
         status,
         serde_json::from_str(&response.text().await.unwrap()).unwrap(),
     )
+}
+
+/// A repository with one commit, and its id.
+pub(super) fn repository() -> (TempDir, String) {
+    let repo = tempfile::tempdir().unwrap();
+    Repository::init(repo.path()).unwrap();
+    let head = commit(repo.path(), &[("marker", "first")]);
+    (repo, head)
 }
 
 fn commit(dir: &Path, files: &[(&str, &str)]) -> String {

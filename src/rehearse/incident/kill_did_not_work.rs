@@ -6,7 +6,7 @@
 //! system, and the kill said so only then.
 
 use super::{Incident, Outcome};
-use crate::loopback::{Faults, set_faults};
+use crate::loopback::{Faults, OnCommand, set_faults};
 use crate::rehearse::document::{list, text};
 use crate::rehearse::life;
 use crate::rehearse::scratch::{RehearseError, Scratch};
@@ -26,7 +26,7 @@ fn plant(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
     life::deploy(scratch)?;
     let before = life::living_traders(scratch)?;
     let faults = Faults {
-        stop_acknowledged_only: true,
+        stop: OnCommand::AcknowledgedOnly,
         ..Faults::default()
     };
     set_faults(&scratch.state(), &faults)
