@@ -132,6 +132,9 @@ pub enum Command {
         mut_arg("drill", |arg| arg.hide(true)),
         mut_arg("all_services", |arg| arg.hide(true)),
         mut_arg("settle", |arg| arg.hide(true)),
+        mut_arg("card", |arg| arg.hide(true)),
+        mut_arg("print_curl", |arg| arg.hide(true)),
+        mut_arg("repository", |arg| arg.hide(true)),
     )]
     Halt(launch_kill::KillArgs),
     /// Lift a freeze, on the record.

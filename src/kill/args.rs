@@ -11,6 +11,8 @@ Examples:
   launch kill --env staging --drill  the same, on record; then unfrozen
   launch kill --env staging --check  would a kill work? changes nothing
   launch kill --service-id ID        with RAILWAY_TOKEN and without a kill file
+  launch kill --card                 the page for the wall, with the ids
+  launch kill --print-curl > stop.sh the same stop with curl alone
 
 Exit: 0 verified, reduced, or nothing was running;
 7 not verified: something may still run; 2 nothing could be asked;
@@ -46,6 +48,12 @@ pub struct KillArgs {
     /// Look whether token, ids and witnesses are there; changes nothing.
     #[arg(long, conflicts_with_all = ["drill", "reduce_only"])]
     pub check: bool,
+    /// Print the 3 a.m. card with the ids filled in; stops nothing.
+    #[arg(long, conflicts_with_all = ["drill", "reduce_only", "check", "print_curl"])]
+    pub card: bool,
+    /// Print the shell lines that stop it with curl alone; stops nothing.
+    #[arg(long, conflicts_with_all = ["drill", "reduce_only", "check"])]
+    pub print_curl: bool,
     /// The whole time allowed (60, 60s, 500ms, 2m).
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_deadline)]
     pub deadline: Duration,
@@ -70,6 +78,9 @@ pub struct KillArgs {
     /// Address of the trader.
     #[arg(long, value_name = "URL")]
     pub trader_url: Option<String>,
+    /// The repository's page, for the phone line of --card.
+    #[arg(long, value_name = "URL", requires = "card")]
+    pub repository: Option<String>,
     /// Where kill files and tokens lie.
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -176,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_later_issues_is_unknown() {
-        for flag in ["--flatten", "--card", "--print-curl", "--revoke-venue-key"] {
+        for flag in ["--flatten", "--revoke-venue-key"] {
             assert!(
                 Cli::try_parse_from(["launch-kill", flag]).is_err(),
                 "{flag}"

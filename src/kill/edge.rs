@@ -1,16 +1,18 @@
 //! The edge: runtime, signals, panics, printing. What `launch kill` and `launch-kill` both call.
 //!
 //! Nothing here may keep the kill waiting or make it fail: stderr and stdout are written by other
-//! threads (a terminal that does not read blocks them, not us), a closed pipe is no error, Ctrl-C
-//! counts only before the first request, and a panic ends in 7.
+//! threads (a terminal that does not read blocks them, not us), a closed pipe is no error, one Ctrl-C
+//! counts only before the first request, a second one ends it in 7, and so does a panic.
 
 use crate::args::{Format, KillArgs};
 use crate::pace::Pace;
 use crate::render;
 use crate::report::Report;
 use crate::run::{self, Progress};
+use crate::sheet;
 use crate::targets::{Surroundings, Unusable};
-use std::io::{IsTerminal, Write};
+use crate::{card, curl};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -73,7 +75,26 @@ pub fn main_with(args: &KillArgs) -> u8 {
     code
 }
 
+/// `--card` and `--print-curl`: on paper, without asking anybody.
+fn on_paper(args: &KillArgs, progress: &Progress) -> Ending {
+    let around = Surroundings::of_this_process(args.state_dir.as_deref());
+    let (sheets, notes) = sheet::sheets(args, &around);
+    for note in notes {
+        progress.say(format!("note: {note}"));
+    }
+    let document = match (args.card, args.format) {
+        (true, Format::Human) => card::text(&sheets),
+        (true, Format::Json) => format!("{:#}\n", card::json(&sheets)),
+        (false, Format::Human) => curl::text(&sheets),
+        (false, Format::Json) => format!("{:#}\n", curl::json(&sheets)),
+    };
+    Ending { document, code: 0 }
+}
+
 fn work(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
+    if args.card || args.print_curl {
+        return on_paper(args, progress);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -92,10 +113,7 @@ fn work(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
     let ending = runtime.block_on(async {
         tokio::select! {
             biased;
-            () = interrupted(progress) => {
-                progress.say("interrupted before the first request: nothing was asked to stop".into());
-                Ending { document: without_targets(args), code: INTERRUPTED }
-            }
+            () = interrupted(progress) => cut_short(args, start, progress),
             ending = ask(args, start, progress) => ending,
         }
     });
@@ -147,7 +165,33 @@ fn without_targets(args: &KillArgs) -> String {
     }
 }
 
-/// Ends at the first interrupt that comes before any request; later ones only get an answer.
+/// What is left to say when the operator ends it.
+fn cut_short(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
+    if !progress.has_asked() {
+        progress.say("interrupted before the first request: nothing was asked to stop".into());
+        return Ending {
+            document: without_targets(args),
+            code: INTERRUPTED,
+        };
+    }
+    let report = run::interrupted(args, start.elapsed(), progress);
+    for target in &report.targets {
+        progress.say(format!(
+            "ended before its end; may still run: {}",
+            target.env
+        ));
+    }
+    Ending {
+        document: match args.format {
+            Format::Human => render::report(&report, wants_color(args)),
+            Format::Json => report.to_json(),
+        },
+        code: NOT_VERIFIED,
+    }
+}
+
+/// Ends when the operator wants it to: at the first Ctrl-C or SIGTERM before any request, at the
+/// second of the same kind after. A closed terminal (SIGHUP) never ends a kill: nobody said so.
 async fn interrupted(progress: &Progress) {
     let kinds = [
         SignalKind::interrupt(),
@@ -159,17 +203,21 @@ async fn interrupted(progress: &Progress) {
     else {
         return std::future::pending().await;
     };
+    let (mut interrupts, mut terms) = (0_u32, 0_u32);
     loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if !progress.has_asked() {
+        let told: &mut u32 = tokio::select! {
+            _ = interrupt.recv() => &mut interrupts,
+            _ = terminate.recv() => &mut terms,
+            _ = hangup.recv() => continue,
+        };
+        *told = told.saturating_add(1);
+        if *told > 1 || !progress.has_asked() {
             return;
         }
         progress.say(
-            "the stop is on its way and goes on; it ends at the deadline at the latest".into(),
+            "the stop is on its way and goes on; it ends at the deadline at the latest (again: ends \
+             now, unproved)"
+                .into(),
         );
     }
 }
@@ -189,9 +237,16 @@ fn print_notes(lines: &Receiver<String>) {
 
 fn print(document: &str) {
     let mut stdout = std::io::stdout().lock();
-    drop(
-        stdout
-            .write_all(document.as_bytes())
-            .and_then(|()| stdout.flush()),
-    );
+    let written = stdout
+        .write_all(document.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let mut stderr = std::io::stderr().lock();
+        drop(writeln!(
+            stderr,
+            "the report on stdout is incomplete: {error}"
+        ));
+    }
 }

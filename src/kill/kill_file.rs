@@ -174,8 +174,12 @@ mod tests {
     fn a_trader_that_was_never_written_down_is_not_proved_gone() {
         let folder = tempfile::tempdir().unwrap();
         let dir = StateDir::at(folder.path());
-        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let mut ended = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let gone = crate::process::identify(ended.id()).unwrap();
+        ended.kill().unwrap();
         ended.wait().unwrap();
         let mut file = KillFile {
             platform: Some("local".into()),

@@ -8,7 +8,9 @@
 
 pub mod args;
 mod call_error;
+mod card;
 mod client;
+pub mod curl;
 mod deadline;
 pub mod deployment;
 mod edge;
@@ -27,6 +29,7 @@ mod render_positions;
 pub mod report;
 mod run;
 mod secret;
+mod sheet;
 pub mod state_dir;
 pub mod targets;
 pub mod trader;

@@ -50,6 +50,12 @@ pub const DEPLOYMENTS: Op = Op {
     query: include_str!("deployments.graphql"),
     retry: Retry::Always,
 };
+/// Ids and statuses of the newest deployments, for the shell lines of `--print-curl`.
+pub const DEPLOYMENT_IDS: Op = Op {
+    name: "DeploymentIds",
+    query: include_str!("deployment_ids.graphql"),
+    retry: Retry::Always,
+};
 /// One deployment.
 pub const DEPLOYMENT: Op = Op {
     name: "Deployment",
@@ -105,6 +111,7 @@ pub const ALL: &[Op] = &[
     ENVIRONMENT_SERVICES,
     SERVICE_INSTANCE,
     DEPLOYMENTS,
+    DEPLOYMENT_IDS,
     DEPLOYMENT,
     DEPLOYMENT_STOP,
     DEPLOYMENT_REMOVE,

@@ -33,9 +33,9 @@ use board::Asked;
 use pursuit::{Job, pursue};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use trader_path::Voice;
 
@@ -44,6 +44,8 @@ use trader_path::Voice;
 pub struct Progress {
     lines: std::sync::mpsc::Sender<String>,
     asked: Asked,
+    /// The targets, as [`Target::describe`] names them.
+    targets: Arc<Mutex<Vec<String>>>,
 }
 
 impl Progress {
@@ -52,6 +54,7 @@ impl Progress {
         Self {
             lines,
             asked: Arc::new(AtomicBool::new(false)),
+            targets: Arc::default(),
         }
     }
 
@@ -94,6 +97,11 @@ pub async fn run(
     let verb = if args.reduce_only { "reduces" } else { "stops" };
     for target in &found.targets {
         progress.say(format!("launch kill {verb} {}", target.describe()));
+        let mut named = progress
+            .targets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        named.push(target.describe());
     }
     if args.drill {
         drill::refuse_unless_ready(&found, &pace).await?;
@@ -177,6 +185,19 @@ fn new_freeze(args: &KillArgs, around: &Surroundings) -> Freeze {
         by: operator(around),
         reason: args.reason.clone(),
     }
+}
+
+/// The report of a run that the operator ended after its first request: nothing is proved.
+pub(crate) fn interrupted(args: &KillArgs, elapsed: Duration, progress: &Progress) -> Report {
+    let named = progress.targets.lock();
+    let named = named.unwrap_or_else(PoisonError::into_inner).clone();
+    let of_one = |env: String| TargetReport {
+        verdict: Verdict::Unverified,
+        elapsed_ms: board::ms(elapsed),
+        runbook: vec!["run it again, and let it end".into()],
+        ..unreachable_target(env, "interrupted twice by the operator".into(), args)
+    };
+    Report::new(named.into_iter().map(of_one).collect())
 }
 
 /// A target that could not even be tried.

@@ -196,12 +196,7 @@ fn auths(env: Option<&EnvName>, file: &KillFile, around: &Surroundings) -> Vec<A
         return from_file.into_iter().collect();
     }
     let variable = |name: &str| around.variable(name).and_then(Secret::new);
-    let own_name = env.map(|env| {
-        format!(
-            "RAILWAY_TOKEN_{}",
-            env.as_str().to_uppercase().replace('-', "_")
-        )
-    });
+    let own_name = env.map(own_token_variable);
     let candidates = [
         variable("RAILWAY_TOKEN").map(Auth::Project),
         own_name.as_deref().and_then(variable).map(Auth::Project),
@@ -219,6 +214,14 @@ fn auths(env: Option<&EnvName>, file: &KillFile, around: &Surroundings) -> Vec<A
         }
     }
     auths
+}
+
+/// `RAILWAY_TOKEN_<ENV>`: the platform token of one environment.
+pub(crate) fn own_token_variable(env: &EnvName) -> String {
+    format!(
+        "RAILWAY_TOKEN_{}",
+        env.as_str().to_uppercase().replace('-', "_")
+    )
 }
 
 /// Environment, then file; for a local target the file first: the variable is likely another's.

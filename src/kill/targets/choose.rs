@@ -9,6 +9,8 @@ use crate::kill_file::KillFile;
 use crate::state_dir::{EnvName, StateError};
 use std::collections::BTreeMap;
 
+/// Most letters by which a mistyped name may differ from the one that was meant.
+const SLIPS_MAX: usize = 2;
 /// The kill files of the state directory.
 type Known = Vec<(EnvName, Result<Option<KillFile>, StateError>)>;
 
@@ -91,21 +93,60 @@ fn one_env(
     target
         .doubts
         .extend(doubt.filter(|_| args.service_id.is_none()));
+    let names: Vec<EnvName> = known.iter().map(|(name, _)| name.clone()).collect();
     if !target.can_be_asked() {
-        let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-        let known = if names.is_empty() {
-            "none".to_owned()
+        let hint = if has_file {
+            String::new()
         } else {
-            names.join(", ")
+            format!("{}. ", unknown_name(env.as_str(), &names))
         };
         return Err(Unusable(format!(
-            "cannot stop `{env}`: {}. Known here: {known}. Set RAILWAY_TOKEN (a project token) and \
+            "cannot stop `{env}`: {}. {hint}Set RAILWAY_TOKEN (a project token) and \
              RAILWAY_SERVICE_ID, or pass --service-id, or --state-dir where its kill file lies",
             missing(&target, has_file),
         )));
     }
+    // The name's own ids are not known, those of the variables are stopped instead; with a slip of the
+    // pen in the name, what was meant may still run.
+    if !has_file
+        && !has_id_flags(args)
+        && let Some(meant) = near(env.as_str(), &names)
+    {
+        let doubt = format!("no kill file is called `{env}`; did you mean `{meant}`?");
+        found.notes.push(doubt.clone());
+        target.doubts.push(doubt);
+    }
     push_with_ambient(target, around, found, &[]);
     Ok(())
+}
+
+/// What to say of a name that no kill file has.
+pub(crate) fn unknown_name(env: &str, known: &[EnvName]) -> String {
+    if known.is_empty() {
+        return "Known here: none".to_owned();
+    }
+    let names: Vec<&str> = known.iter().map(EnvName::as_str).collect();
+    let meant =
+        near(env, known).map_or_else(String::new, |name| format!("did you mean `{name}`? "));
+    format!(
+        "no kill file is called `{env}`: {meant}Known here: {}",
+        names.join(", ")
+    )
+}
+
+/// The known name that differs by few letters.
+fn near<'a>(env: &str, known: &'a [EnvName]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| {
+            (
+                strsim::osa_distance(&env.to_lowercase(), &name.as_str().to_lowercase()),
+                name,
+            )
+        })
+        .filter(|(distance, _)| *distance <= SLIPS_MAX)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.as_str())
 }
 
 /// Ids by flag and no `--env`: the environment whose kill file has the same ids, else flags alone.

@@ -8,7 +8,9 @@ mod choose;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use build::own_token_variable;
 pub use choose::resolve;
+pub(crate) use choose::unknown_name;
 
 use crate::client::Auth;
 use crate::endpoint::Endpoint;

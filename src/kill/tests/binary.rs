@@ -177,3 +177,190 @@ fn a_read_only_state_directory_does_not_fail_the_kill() {
         "{told}"
     );
 }
+
+/// A kill of a platform that never answers, whose trader has acknowledged a halt: it has asked, and
+/// would go on to its deadline.
+fn in_the_middle(fake: &Fake) -> std::process::Child {
+    let endpoint = fake.platform.url("/graphql/v2");
+    let flags = [
+        "--deadline",
+        "20s",
+        "--endpoint",
+        &endpoint,
+        "--format",
+        "json",
+    ];
+    let child = against(fake, &flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while fake.world.lock().unwrap().halted.is_none() && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child
+}
+
+fn signal(child: &std::process::Child, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+    // Two signals of one kind that wait together are one.
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once_unproved() {
+    for kind in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        let fake = Fake::railway().with(|world| world.wire = Wire::Hangs);
+        let child = in_the_middle(&fake);
+        signal(&child, kind);
+        signal(&child, kind);
+        let start = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(7));
+        assert!(start.elapsed() < Duration::from_secs(5), "it did not wait");
+        let told = stderr(&output);
+        assert!(told.contains("may still run: staging (railway)"), "{told}");
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["targets"][0]["verdict"], "unverified", "{json:#}");
+    }
+}
+
+#[test]
+fn a_closed_terminal_ends_no_kill() {
+    let fake = Fake::railway().with(|world| world.wire = Wire::Hangs);
+    let mut child = in_the_middle(&fake);
+    for _ in 0..3 {
+        signal(&child, rustix::process::Signal::HUP);
+    }
+    assert_eq!(child.try_wait().unwrap(), None, "it goes on");
+    signal(&child, rustix::process::Signal::INT);
+    signal(&child, rustix::process::Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn a_slip_of_the_pen_leaves_a_doubt_whatever_the_variables_name() {
+    let fake = Fake::railway();
+    let endpoint = fake.platform.url("/graphql/v2");
+    let mut command = launch_kill();
+    command
+        .arg("--state-dir")
+        .arg(fake.folder.path())
+        .args(["--env", "stagin", "--settle", "0", "--deadline", "5s"])
+        .args([
+            "--endpoint",
+            &endpoint,
+            "--trader-url",
+            &fake.trader.url("/"),
+        ]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean `staging`?"),
+        "{}",
+        stderr(&output)
+    );
+    let ids = [
+        ("RAILWAY_TOKEN", "platform-token-1"),
+        ("RAILWAY_PROJECT_ID", fake::PROJECT),
+        ("RAILWAY_ENVIRONMENT_ID", fake::ENVIRONMENT),
+        ("RAILWAY_SERVICE_ID", fake::SERVICE),
+        ("LAUNCH_HALT_TOKEN", "halt-token-1"),
+    ];
+    let output = command.envs(ids).output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    assert!(!fake.trader_lives(), "what the variables name is stopped");
+}
+
+#[test]
+fn the_card_is_one_page_without_secrets_whatever_is_known() {
+    let fake = Fake::railway();
+    let uuid = "8d1a05cc-29ec-4f39-bd4e-b9d4a6c5f5e8";
+    let fake = fake.with_file(|file| {
+        file.project_id = Some(uuid.into());
+        file.environment_id = Some(uuid.into());
+        file.service_id = Some(uuid.into());
+        file.deployment_id = Some(uuid.into());
+        file.trader_url = Some("https://trader-production-1a2b.up.railway.app".into());
+        file.dashboard_url = Some(format!(
+            "https://railway.com/project/{uuid}/service/{uuid}?environmentId={uuid}"
+        ));
+    });
+    let fill = ["--card", "--repository", "https://github.com/me/trader"];
+    let local = Fake::local();
+    for output in [
+        against(&fake, &fill).output().unwrap(),
+        against(&local, &["--card"]).output().unwrap(),
+        launch_kill().arg("--card").output().unwrap(),
+    ] {
+        assert_eq!(output.status.code(), Some(0));
+        let page = String::from_utf8(output.stdout).unwrap();
+        assert!(page.lines().count() <= 60, "{page}");
+        for line in page.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for part in [
+            "launch kill --env",
+            "launch-kill",
+            "curl",
+            "RAILWAY_TOKEN",
+            "reenable",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        for verdict in [
+            "verified",
+            "nothing_running",
+            "reduced",
+            "platform_only",
+            "failed",
+        ] {
+            assert!(page.contains(verdict), "{verdict}: {page}");
+        }
+        for secret in ["platform-token-1", "halt-token-1"] {
+            assert!(!page.contains(secret), "{page}");
+        }
+    }
+    assert_eq!(
+        fake.world.lock().unwrap().requests.len(),
+        0,
+        "nobody was asked"
+    );
+}
+
+#[test]
+fn an_empty_card_says_how_to_fill_it() {
+    let output = launch_kill().arg("--card").output().unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        page.contains("NOT FILLED IN") && page.contains("--service-id ________"),
+        "{page}"
+    );
+    let ids = [
+        "--card",
+        "--service-id",
+        "s-1",
+        "--environment-id",
+        "e-1",
+        "--format",
+        "json",
+    ];
+    let output = launch_kill().args(ids).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["cards"][0]["is_filled"], true, "{json:#}");
+    assert_eq!(json["cards"][0]["service_id"], "s-1");
+}
+
+#[test]
+fn an_id_that_is_shell_stays_off_the_paper() {
+    for flag in ["--card", "--print-curl"] {
+        let output = launch_kill()
+            .args([flag, "--service-id", "$(reboot)"])
+            .output()
+            .unwrap();
+        let page = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(!page.contains("reboot"), "{page}");
+        assert!(stderr(&output).contains("is no id"), "{}", stderr(&output));
+    }
+}
