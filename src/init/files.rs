@@ -30,7 +30,12 @@ pub(super) struct Options {
 /// A file to write: path inside the project, text.
 pub(super) type NewFile = (String, String);
 
-const SAME: [(&str, &str); 5] = [
+const SAME: [(&str, &str); 6] = [
+    // The red button of this repository, as it is: `tests/kill_workflow.rs` runs it.
+    (
+        ".github/workflows/kill.yml",
+        include_str!("../../.github/workflows/kill.yml"),
+    ),
     (
         "manifests/local.toml",
         include_str!("../../manifests/local.toml"),
