@@ -123,20 +123,31 @@ impl CallError {
         )
     }
 
-    /// The pause before repeat number `attempt` (1 = after the first failure), `None` = pointless.
-    pub(crate) fn pause(&self, attempt: u32) -> Option<Duration> {
-        if !self.is_transient() {
-            return None;
+    /// Whether it says something about the way to the server rather than its decision: another
+    /// network (a captive portal), another edge node or a later attempt may answer otherwise.
+    /// A kill goes on asking as long as this holds.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_transient()
+            || matches!(
+                self,
+                Self::Redirected { .. } | Self::Blocked(_) | Self::Unrouted(_)
+            )
+    }
+
+    /// How long the server asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        if let Self::RateLimited { retry_after } = self {
+            return *retry_after;
         }
+        None
+    }
+
+    /// The pause before repeat number `attempt` (1 = after the first failure).
+    pub(crate) fn pause(&self, attempt: u32) -> Duration {
         let doubled = BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
         let backoff = doubled.min(BACKOFF_MAX);
-        if let Self::RateLimited {
-            retry_after: Some(asked),
-        } = self
-        {
-            return Some(backoff.max(*asked));
-        }
-        Some(backoff)
+        self.retry_after()
+            .map_or(backoff, |asked| asked.max(backoff))
     }
 }
 
@@ -202,14 +213,38 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_bound_and_honour_retry_after() {
         let lost = CallError::Network("x".into());
-        assert_eq!(lost.pause(1), Some(Duration::from_millis(100)));
-        assert_eq!(lost.pause(3), Some(Duration::from_millis(400)));
-        assert_eq!(lost.pause(u32::MAX), Some(BACKOFF_MAX));
+        assert_eq!(lost.pause(1), Duration::from_millis(100));
+        assert_eq!(lost.pause(3), Duration::from_millis(400));
+        assert_eq!(lost.pause(u32::MAX), BACKOFF_MAX);
         let limited = CallError::RateLimited {
             retry_after: Some(Duration::from_secs(7)),
         };
-        assert_eq!(limited.pause(1), Some(Duration::from_secs(7)));
-        assert_eq!(CallError::Unauthorized("x".into()).pause(1), None);
+        assert_eq!(limited.pause(1), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn what_may_pass_is_the_way_and_never_a_decision() {
+        let redirected = CallError::Redirected {
+            status: 302,
+            location: String::new(),
+        };
+        for way in [
+            redirected,
+            CallError::Blocked("1010".into()),
+            CallError::Unrouted(404),
+            CallError::Refused,
+            CallError::Malformed("html".into()),
+        ] {
+            assert!(way.may_pass(), "{way}");
+        }
+        for decision in [
+            CallError::Unauthorized("x".into()),
+            CallError::Denied("x".into()),
+            CallError::NotFound("x".into()),
+            CallError::Invalid("x".into()),
+        ] {
+            assert!(!decision.may_pass(), "{decision}");
+        }
     }
 
     #[test]

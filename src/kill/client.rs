@@ -3,21 +3,26 @@
 //! Must not know what an operation means (that is `platform`), print, or hold a list of targets.
 //! The rules come from the field: mandatory User-Agent, operation name in the query string,
 //! errors by message, no `null` for absent inputs (in an update it can mean "clear this field"),
-//! repeats only where a repeat is harmless.
+//! repeats, and a second attempt beside a slow one, only where they are harmless. Time is
+//! monotonic throughout: neither this machine's wall clock nor the server's `Date` decides.
 
 use crate::call_error::{CallError, from_message, shorten};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
-use crate::http::{Answer, Http};
+use crate::hedge::{Winner, first_good};
+use crate::http::{Answer, Connections, Http};
 use crate::ops::{Op, Retry};
 use crate::secret::Secret;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Longest time of one attempt when the client is not told otherwise.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// A second attempt on new connections starts after this part of the longest attempt: a hung
+/// connection costs that long, not the whole attempt.
+const HEDGE_PART: u32 = 4;
 /// Most attempts of one call; the deadline usually ends it earlier.
 const ATTEMPTS_MAX: u32 = 40;
 
@@ -60,6 +65,7 @@ pub struct Client {
     /// Tried in order when the token before is refused.
     fallbacks: Arc<[Auth]>,
     attempt_timeout: Duration,
+    is_patient: bool,
 }
 
 impl Client {
@@ -76,6 +82,7 @@ impl Client {
             auth,
             fallbacks,
             attempt_timeout: ATTEMPT_TIMEOUT,
+            is_patient: false,
         })
     }
 
@@ -107,6 +114,16 @@ impl Client {
         }
     }
 
+    /// The same client; it also repeats what another network or edge node may answer otherwise
+    /// (redirects, blocks, an address without GraphQL), because a kill has nothing better to do.
+    #[must_use]
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            is_patient: true,
+            ..self.clone()
+        }
+    }
+
     /// Where it talks to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -116,7 +133,8 @@ impl Client {
     /// are left out of the request, at every depth.
     ///
     /// Repeats as [`Op::retry`] allows, honouring `Retry-After`, never past `deadline`; when the
-    /// next attempt would start after it, the last error is returned at once.
+    /// next attempt would start after it, the last error is returned at once. An attempt that is
+    /// slow gets a second one beside it, on new connections.
     ///
     /// # Errors
     /// See [`CallError`]; texts of the server are shortened and free of the token. When every
@@ -157,39 +175,67 @@ impl Client {
         let mut attempt = 1;
         loop {
             let limit = deadline.at_most(self.attempt_timeout);
-            let error = match self.attempt(op, auth, body.to_owned(), limit).await {
+            let error = match self.hedged(op, auth, body, limit).await {
                 Ok(data) => return Ok(data),
                 Err(error) => error,
             };
-            match error.pause(attempt) {
-                Some(pause)
-                    if op.retry == Retry::Always
-                        && attempt < ATTEMPTS_MAX
-                        && pause < deadline.remaining() =>
-                {
-                    tokio::time::sleep(pause).await;
-                }
-                _ => return Err(error),
+            let can_change = error.is_transient() || (self.is_patient && error.may_pass());
+            let pause = error.pause(attempt);
+            if op.retry != Retry::Always
+                || !can_change
+                || attempt >= ATTEMPTS_MAX
+                || pause >= deadline.remaining()
+            {
+                return Err(error);
             }
+            tokio::time::sleep(pause).await;
             attempt = attempt.saturating_add(1);
         }
     }
 
+    /// One attempt, or two side by side when the first is slow.
+    async fn hedged(
+        &self,
+        op: &Op,
+        auth: &Auth,
+        body: &str,
+        limit: Deadline,
+    ) -> Result<Value, CallError> {
+        let used = self.http.connections();
+        let first = self.attempt(&used, op, auth, body.to_owned(), limit);
+        if op.retry != Retry::Always {
+            return first.await;
+        }
+        let others = OnceLock::new();
+        let second = || {
+            let others = others.get_or_init(|| self.http.others(&used)).as_ref()?;
+            Some(self.attempt(others, op, auth, body.to_owned(), limit))
+        };
+        let (answer, winner) = first_good(first, self.attempt_timeout / HEDGE_PART, second).await;
+        if winner == Winner::Second
+            && answer.is_ok()
+            && let Some(Some(better)) = others.get()
+        {
+            self.http.adopt(better.clone());
+        }
+        answer
+    }
+
     async fn attempt(
         &self,
+        connections: &Connections,
         op: &Op,
         auth: &Auth,
         body: String,
         limit: Deadline,
     ) -> Result<Value, CallError> {
         let (name, value) = auth.header()?;
-        let request = self
-            .http
+        let request = connections
             .request(reqwest::Method::POST, self.endpoint.with_operation(op.name))
             .header(CONTENT_TYPE, "application/json")
             .header(name, value)
             .body(body);
-        let answer = self.http.exchange(request, limit).await?;
+        let answer = self.http.exchange(connections, request, limit).await?;
         read(&answer, auth.secret())
     }
 }

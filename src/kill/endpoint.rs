@@ -63,9 +63,14 @@ impl Endpoint {
                 .is_ok_and(|address| address.is_loopback())
     }
 
+    /// Whether it is reached over TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// Whether the host is Railway's.
     pub fn is_railway(&self) -> bool {
-        self.0.scheme() == "https"
+        self.is_https()
             && self
                 .0
                 .host_str()

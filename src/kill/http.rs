@@ -1,18 +1,18 @@
 //! One HTTP exchange with named bounds: the transport under the platform, trader and watchdog.
 //!
-//! Must not retry, classify GraphQL or follow redirects. One client per kind of host, so that all
-//! requests to a host share its connections. TLS is rustls with aws-lc-rs and the bundled webpki
-//! roots: nothing is read from the machine, a slim container without CA files works too.
-//! Proxies: `HTTPS_PROXY`/`ALL_PROXY`/`NO_PROXY` are honoured for remote hosts (on some networks
-//! they are the only way out; TLS stays end to end); loopback never goes through a proxy, because
-//! "connection refused" there is evidence.
+//! Must not retry, classify GraphQL or follow redirects. All requests to a host share one pool of
+//! connections; when one hangs, the pool is replaced, because over HTTP/2 every later request
+//! would hang on the same connection. Proxies: `HTTPS_PROXY`/`ALL_PROXY`/`NO_PROXY` are honoured
+//! for remote hosts (on some networks they are the only way out; TLS stays end to end); loopback
+//! never goes through a proxy, because "connection refused" there is evidence.
 
 use crate::call_error::{CallError, shorten};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
+use crate::tls;
 use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Cloudflare answers 403 (`error code: 1010`) to a client without a User-Agent.
@@ -31,43 +31,77 @@ pub(crate) struct Answer {
     pub(crate) location: String,
 }
 
-/// An HTTP client for one kind of host.
+/// The way to one host. Cloning shares its connections.
 #[derive(Debug, Clone)]
-pub(crate) struct Http(reqwest::Client);
+pub(crate) struct Http {
+    is_tls: bool,
+    is_loopback: bool,
+    current: Arc<Mutex<Connections>>,
+}
 
-impl Http {
-    /// A client fit for `endpoint`: direct on loopback, else with the environment's proxies.
-    pub(crate) fn for_endpoint(endpoint: &Endpoint) -> Result<Self, CallError> {
-        let builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .tcp_nodelay(true)
-            .tls_backend_preconfigured(tls()?);
-        let builder = if endpoint.is_loopback() {
-            builder.no_proxy()
-        } else {
-            builder
-        };
-        builder
-            .build()
-            .map(Self)
-            .map_err(|error| CallError::Setup(chain(&error)))
-    }
+/// One pool of connections; a later one has a higher number.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    client: reqwest::Client,
+    number: u64,
+}
 
-    /// A request to this client's kind of host.
+impl Connections {
+    /// A request over these connections.
     pub(crate) fn request(
         &self,
         method: reqwest::Method,
         url: reqwest::Url,
     ) -> reqwest::RequestBuilder {
-        self.0.request(method, url)
+        self.client.request(method, url)
+    }
+}
+
+impl Http {
+    /// The way to `endpoint`: direct on loopback, else with the environment's proxies.
+    pub(crate) fn for_endpoint(endpoint: &Endpoint) -> Result<Self, CallError> {
+        let (is_tls, is_loopback) = (endpoint.is_https(), endpoint.is_loopback());
+        let first = Connections {
+            client: client(is_tls, is_loopback)?,
+            number: 0,
+        };
+        Ok(Self {
+            is_tls,
+            is_loopback,
+            current: Arc::new(Mutex::new(first)),
+        })
     }
 
-    /// Sends one request and reads the whole answer, at most until `deadline`.
+    /// The connections that are used now.
+    pub(crate) fn connections(&self) -> Connections {
+        self.lock().clone()
+    }
+
+    /// Other connections than `used`: newer ones that proved good, else new ones.
+    pub(crate) fn others(&self, used: &Connections) -> Option<Connections> {
+        let current = self.connections();
+        if current.number > used.number {
+            return Some(current);
+        }
+        Some(Connections {
+            client: client(self.is_tls, self.is_loopback).ok()?,
+            number: used.number.saturating_add(1),
+        })
+    }
+
+    /// From now on these connections are used, unless newer ones are already.
+    pub(crate) fn adopt(&self, better: Connections) {
+        let mut current = self.lock();
+        if better.number > current.number {
+            *current = better;
+        }
+    }
+
+    /// Sends one request over `used` and reads the whole answer, at most until `deadline`. Where
+    /// none comes in time, later requests use new connections.
     pub(crate) async fn exchange(
         &self,
+        used: &Connections,
         request: reqwest::RequestBuilder,
         deadline: Deadline,
     ) -> Result<Answer, CallError> {
@@ -75,10 +109,41 @@ impl Http {
         if span.is_zero() {
             return Err(CallError::DeadlineOver);
         }
-        tokio::time::timeout(span, read_whole(request))
-            .await
-            .unwrap_or(Err(CallError::Timeout(span.as_millis())))
+        if let Ok(answer) = tokio::time::timeout(span, read_whole(request)).await {
+            return answer;
+        }
+        if let Some(others) = self.others(used) {
+            self.adopt(others);
+        }
+        Err(CallError::Timeout(span.as_millis()))
     }
+
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(is_tls: bool, is_loopback: bool) -> Result<reqwest::Client, CallError> {
+    let tls = if is_tls {
+        tls::config()?
+    } else {
+        tls::no_config()?
+    };
+    let builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .tcp_nodelay(true)
+        .tls_backend_preconfigured(tls);
+    let builder = if is_loopback {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    builder
+        .build()
+        .map_err(|error| CallError::Setup(chain(&error)))
 }
 
 async fn read_whole(request: reqwest::RequestBuilder) -> Result<Answer, CallError> {
@@ -113,31 +178,26 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-fn tls() -> Result<rustls::ClientConfig, CallError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| CallError::Setup(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 fn sort(error: &reqwest::Error) -> CallError {
     if error.is_connect() {
         return if is_refused(error) {
             CallError::Refused
         } else {
-            CallError::Connect(chain(error))
+            CallError::Connect(with_help(&chain(error)))
         };
     }
     if error.is_builder() {
         return CallError::Setup(chain(error));
     }
     CallError::Network(chain(error))
+}
+
+/// A certificate that is not trusted needs a hint: the operator's network may replace it.
+fn with_help(cause: &str) -> String {
+    if cause.contains("UnknownIssuer") || cause.contains("invalid peer certificate") {
+        return format!("{cause} ({})", tls::hint());
+    }
+    cause.to_owned()
 }
 
 fn is_refused(error: &reqwest::Error) -> bool {

@@ -65,7 +65,8 @@ impl JsonClient {
         body: Option<&Value>,
         deadline: Deadline,
     ) -> Result<Value, CallError> {
-        let mut request = self.http.request(method, self.base.join(path));
+        let connections = self.http.connections();
+        let mut request = connections.request(method, self.base.join(path));
         if let Some(token) = &self.token {
             let mut value =
                 HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
@@ -79,7 +80,7 @@ impl JsonClient {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
-        let answer = self.http.exchange(request, deadline).await?;
+        let answer = self.http.exchange(&connections, request, deadline).await?;
         self.read(&answer)
     }
 

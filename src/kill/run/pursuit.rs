@@ -51,7 +51,8 @@ pub(crate) fn client(target: &Target, pace: &Pace) -> Option<Client> {
     Some(
         client
             .with_fallbacks(rest.to_vec())
-            .with_attempt_timeout(pace.request_timeout),
+            .with_attempt_timeout(pace.request_timeout)
+            .patient(),
     )
 }
 

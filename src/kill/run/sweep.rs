@@ -109,7 +109,7 @@ impl Sweep {
         let mut clear = Clear::default();
         let mut failures = 0_u32;
         while !self.deadline.is_over() && !self.is_platform_gone() {
-            let pause = match self.look().await {
+            let pause = match self.look_and_act().await {
                 Ok(list) => {
                     failures = 0;
                     self.heard(&list).await;
@@ -121,7 +121,11 @@ impl Sweep {
                     clear = Clear::default();
                     self.unheard(&error);
                     self.act();
-                    self.pace.poll.saturating_mul(failures).min(FAILED_POLL_MAX)
+                    let pause = self.pace.poll.saturating_mul(failures).min(FAILED_POLL_MAX);
+                    error
+                        .retry_after()
+                        .filter(|asked| *asked < self.deadline.remaining())
+                        .map_or(pause, |asked| pause.max(asked))
                 }
             };
             self.deadline.sleep(pause).await;
@@ -130,6 +134,18 @@ impl Sweep {
 
     fn is_platform_gone(&self) -> bool {
         self.board.read(|state| state.platform_gone_at.is_some())
+    }
+
+    /// One listing; while it takes its time, what is due goes out all the same.
+    async fn look_and_act(&self) -> Result<Deployments, CallError> {
+        let mut look = std::pin::pin!(self.look());
+        loop {
+            tokio::select! {
+                biased;
+                list = &mut look => return list,
+                () = tokio::time::sleep(self.pace.poll) => self.act(),
+            }
+        }
     }
 
     /// One listing.
@@ -382,7 +398,7 @@ impl Sweep {
             if let Some(record) = state.sweeps.get_mut(&self.key()) {
                 record.says = PlatformSays::Nothing;
                 record.dead_at = None;
-                record.is_exhausted = !error.is_transient();
+                record.is_exhausted = !error.may_pass();
             }
         });
     }

@@ -37,7 +37,7 @@ fn pace() -> Pace {
         escalate_after: ms(80),
         probe: ms(10),
         probe_timeout: ms(150),
-        request_timeout: ms(200),
+        request_timeout: ms(600),
         term_after: ms(20),
         kill_after: ms(100),
         silent_probes: 3,
