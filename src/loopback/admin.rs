@@ -15,9 +15,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::fault_rules;
+use super::faults::Faults;
 use super::ground_truth;
 use super::lifecycle;
 use super::provision::{self, ServiceSpec};
+use super::report;
 use super::server::{App, problem};
 use super::state::Deployment;
 use super::supervisor::{Platform, now_ms};
@@ -134,12 +136,15 @@ pub(crate) async fn wind_down(platform: &Platform) -> (Vec<String>, Vec<String>)
     let (mut ids, mut longest_drain) = (Vec::new(), 0);
     let saved = platform.change(|world| {
         let now_ms = now_ms();
+        // Whoever ends the platform wants the truth to end, too.
+        world.faults = Faults::default();
         let live = world
             .state
             .deployments
             .iter_mut()
             .filter(|row| row.is_live());
         for row in live {
+            report::lift(row);
             // One of the two fits every live phase; a removal under way needs neither.
             let asked =
                 lifecycle::ask_stop(row, now_ms).or_else(|_| lifecycle::ask_cancel(row, now_ms));

@@ -9,7 +9,7 @@ use launch_kill::ops;
 
 use super::faults::{
     Faults, LARGEST_SKEW_SECS, LONGEST_HANG_MS, LONGEST_REPORT_DELAY_MS, MOST_NETWORK_FAULTS,
-    NetworkFault, NetworkKind, OnCommand,
+    NetworkFault, NetworkKind,
 };
 use super::graphql;
 use crate::platform;
@@ -65,19 +65,7 @@ pub(crate) fn check(faults: &Faults) -> Result<(), BadFaults> {
 /// Faults whose effect is not built yet: accepted and without effect they would make a proof of
 /// nothing.
 fn not_there_yet(faults: &Faults) -> Result<(), BadFaults> {
-    let missing = [
-        (
-            "stop",
-            !matches!(faults.stop, OnCommand::Real | OnCommand::AcknowledgedOnly),
-        ),
-        ("remove", faults.remove != OnCommand::Real),
-        ("cancel", faults.cancel != OnCommand::Real),
-        ("builds_hang", faults.builds_hang),
-        ("revive", faults.revive.is_some()),
-        ("draining_ignored", faults.draining_ignored),
-        ("report_delay_ms", faults.report_delay_ms > 0),
-        ("network", !faults.network.is_empty()),
-    ];
+    let missing = [("network", !faults.network.is_empty())];
     match missing.iter().find(|(_, is_asked)| *is_asked) {
         Some((place, _)) => Err(bad(place, "the effect of this fault is not built yet")),
         None => Ok(()),

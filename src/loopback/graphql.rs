@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::access::Caller;
 use super::error::PlatformError;
 use super::supervisor::Platform;
-use super::{files, mutation, object, query};
+use super::{files, mutation, object, query, revival};
 
 /// Railway's schema as far as `launch` uses it.
 pub(crate) const SDL: &str = include_str!("../../schemas/railway.graphql");
@@ -45,7 +45,7 @@ pub(crate) fn root_fields() -> impl Iterator<Item = &'static str> {
             .into_iter()
             .filter_map(|name| schema.get_object(name))
     });
-    objects.flat_map(|object| object.fields.keys().map(|name| name.as_str()))
+    objects.flat_map(|object| object.fields.keys().map(apollo_compiler::Name::as_str))
 }
 
 /// The body of a request.
@@ -115,6 +115,13 @@ fn run(
         .enable_schema_introspection(true)
         .execute_sync(&root)
         .map_err(|error| bad_request("GRAPHQL_VALIDATION_FAILED", &error.message().to_string()))?;
+    let mut fields = operation.root_fields(&document);
+    if !root.is_mutation
+        && let Ok(caller) = caller
+        && fields.any(|field| revival::shows_deployments(&field.name))
+    {
+        platform.note_dead_reads(caller);
+    }
     if response.errors.is_empty() {
         return Ok(json!({ "data": response.data }));
     }

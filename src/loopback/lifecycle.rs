@@ -20,6 +20,7 @@
 //! read a clock, touch a process or a file; the supervisor does what is returned here. Facts:
 //! Railway's measured table (see `timing`).
 
+use super::faults::Faults;
 use super::state::{Ask, Deployment, Phase, RestartPolicy, Wish};
 use super::timing::{self, Timing};
 
@@ -39,12 +40,19 @@ pub(crate) enum Action {
 /// How a process ended: its status, `None` when a signal ended it or nobody saw it.
 pub(crate) type ExitCode = Option<i32>;
 
-/// Moves the record as far as time allows and says what to do next; `None` = nothing now.
-pub(crate) fn step(row: &mut Deployment, now_ms: u64, timing: Timing) -> Option<Action> {
-    match row.ask {
+/// Moves the record as far as time and faults allow and says what to do next; `None` = nothing now.
+pub(crate) fn step(
+    row: &mut Deployment,
+    now_ms: u64,
+    timing: Timing,
+    faults: &Faults,
+) -> Option<Action> {
+    let action = match row.ask {
         Some(ask) => answer(row, ask, now_ms, timing),
+        None if faults.builds_hang && row.phase == Phase::Building && row.exported => None,
         None => advance(row, now_ms, timing),
-    }
+    };
+    action.filter(|action| !(faults.draining_ignored && *action == Action::Kill))
 }
 
 /// Works on what somebody asked for.
@@ -188,6 +196,19 @@ fn wants_restart(row: &Deployment, code: ExitCode) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) &'static str);
 
+/// Notes what somebody wants of a deployment. Errors: Railway's refusal.
+pub(crate) fn ask(row: &mut Deployment, wish: Wish, now_ms: u64) -> Result<(), Refusal> {
+    match wish {
+        Wish::Stop => ask_stop(row, now_ms),
+        Wish::Remove => {
+            ask_remove(row, now_ms);
+            Ok(())
+        }
+        Wish::Cancel => ask_cancel(row, now_ms),
+        Wish::Restart => ask_restart(row, now_ms),
+    }
+}
+
 /// `deploymentStop`: true at once for an active one, and again for one already stopped.
 ///
 /// Source for SLEEPING → not stoppable: measured. ASSUMED for one not yet active, failed or
@@ -197,8 +218,7 @@ pub(crate) fn ask_stop(row: &mut Deployment, now_ms: u64) -> Result<(), Refusal>
         return Err(Refusal("Deployment is not stoppable"));
     }
     let going = |ask: Ask| match ask.wish {
-        Wish::Stop => true,
-        Wish::Remove => ask.at_ms <= now_ms,
+        Wish::Stop | Wish::Remove => ask.at_ms <= now_ms,
         Wish::Cancel | Wish::Restart => false,
     };
     if !row.ask.is_some_and(going) {
@@ -231,7 +251,7 @@ pub(crate) fn ask_cancel(row: &mut Deployment, now_ms: u64) -> Result<(), Refusa
     if !row.phase.is_in_progress() {
         return Err(Refusal("Deployment is not cancelable"));
     }
-    if row.ask.is_none() {
+    if row.ask.is_none_or(|ask| ask.at_ms > now_ms) {
         row.ask = Some(Ask {
             wish: Wish::Cancel,
             at_ms: now_ms,

@@ -10,17 +10,15 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use serde_json::{Value, json};
 
 use super::access::{Caller, NOT_AUTHORIZED};
+use super::command_faults::{self, PROBLEM};
 use super::export::{self, CommitFacts};
-use super::faults::OnCommand;
-use super::lifecycle::{self, Refusal};
+use super::lifecycle::Refusal;
 use super::query::{find, named, refused, required, text};
 use super::settings;
-use super::state::{Deployment, ServiceInstance};
+use super::state::{Deployment, ServiceInstance, Wish};
 use super::supervisor::{Platform, World, now_ms};
 use super::view;
 
-/// Railway's generic failure.
-const PROBLEM: &str = "Problem processing request";
 /// Railway's answer to an unknown commit; nothing is created then.
 const COMMIT_NOT_FOUND: &str = "Commit not found";
 
@@ -31,19 +29,18 @@ pub(crate) fn field(
     name: &str,
     arguments: &JsonMap,
 ) -> Result<Value, FieldError> {
-    let on_deployment = |ask: fn(&mut Deployment, u64) -> Result<(), Refusal>| {
-        ask_deployment(platform, caller, arguments, ask)
-    };
+    let command = |wish| command(platform, caller, arguments, wish);
     match name {
-        "deploymentStop" => stop(platform, caller, arguments),
-        "deploymentRemove" => on_deployment(|row, now_ms| {
-            lifecycle::ask_remove(row, now_ms);
-            Ok(())
-        }),
-        "deploymentCancel" => on_deployment(lifecycle::ask_cancel),
-        "deploymentRestart" => on_deployment(lifecycle::ask_restart),
-        // Nothing ever waits for approval here; the message is ASSUMED.
-        "deploymentApprove" => on_deployment(|_, _| Err(Refusal("Deployment is not approvable"))),
+        "deploymentStop" => command(Wish::Stop),
+        "deploymentRemove" => command(Wish::Remove),
+        "deploymentCancel" => command(Wish::Cancel),
+        "deploymentRestart" => command(Wish::Restart),
+        "deploymentApprove" => {
+            let id = required(arguments, "id")?;
+            platform.read(|world| find(&world.state, caller, id).map(drop))?;
+            // Nothing ever waits for approval here; the message is ASSUMED.
+            Err(refused("Deployment is not approvable"))
+        }
         "deploymentRedeploy" => {
             let id = again(platform, caller, arguments, "redeploy")?;
             platform.read(|world| find(&world.state, caller, &id).map(view::deployment))
@@ -81,30 +78,24 @@ fn change<T>(platform: &Platform, change: impl FnOnce(&mut World) -> T) -> Resul
     })
 }
 
-fn ask_deployment(
+fn command(
     platform: &Platform,
     caller: &Caller,
     arguments: &JsonMap,
-    ask: fn(&mut Deployment, u64) -> Result<(), Refusal>,
+    wish: Wish,
 ) -> Result<Value, FieldError> {
     let id = required(arguments, "id")?;
     change(platform, |world| {
         find(&world.state, caller, id)?;
+        let how = command_faults::of(&world.faults, wish);
         let row = world
             .state
             .deployment_mut(id)
             .ok_or_else(|| refused(PROBLEM))?;
-        ask(row, now_ms()).map_err(|Refusal(message)| refused(message))?;
+        command_faults::carry_out(row, wish, how, now_ms(), platform.timing)
+            .map_err(|Refusal(message)| refused(message))?;
         Ok(json!(true))
     })?
-}
-
-fn stop(platform: &Platform, caller: &Caller, arguments: &JsonMap) -> Result<Value, FieldError> {
-    if platform.read(|world| world.faults.stop == OnCommand::AcknowledgedOnly) {
-        let id = required(arguments, "id")?;
-        return platform.read(|world| find(&world.state, caller, id).map(|_| json!(true)));
-    }
-    ask_deployment(platform, caller, arguments, lifecycle::ask_stop)
 }
 
 /// Deploys `commitSha`; without it the commit that the service is associated with (that of its

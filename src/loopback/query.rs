@@ -14,6 +14,7 @@ use super::access::{Caller, NOT_AUTHORIZED};
 use super::lifecycle;
 use super::logs::{self, Wanted};
 use super::object::link;
+use super::report;
 use super::state::{Deployment, ServiceInstance, State};
 use super::supervisor::Platform;
 use super::surroundings::provided_variables;
@@ -214,7 +215,7 @@ fn deployments(
             .filter(|row| caller.may(&row.environment_id))
             .filter(|row| service_id.is_none_or(|id| id == row.service_id))
             .filter(|row| {
-                let status = lifecycle::status_of(row.phase);
+                let status = lifecycle::status_of(report::shown(row));
                 wanted.as_ref().is_none_or(|list| list.contains(&status))
                     && unwanted.as_ref().is_none_or(|list| !list.contains(&status))
             })

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PlatformError;
 use super::files;
+use super::report::Report;
 
 /// Format of `state.json`. A platform refuses another number instead of guessing.
 const SCHEMA_VERSION: u32 = 1;
@@ -335,6 +336,9 @@ pub(crate) struct Deployment {
     pub(crate) ended: Option<Running>,
     /// Restarts after a failure so far.
     pub(crate) restarts: u32,
+    /// Where reads do not say the truth.
+    #[serde(default, skip_serializing_if = "Report::is_plain")]
+    pub(crate) report: Report,
 }
 
 impl Deployment {

@@ -3,8 +3,8 @@
 //! As on Railway the new one is up before the old one goes, except where the service says that the
 //! old one goes first. Must not end a process itself; it only asks (see `lifecycle`).
 
-use super::export::CommitFacts;
 use super::lifecycle;
+use super::report;
 use super::state::{Deployment, Phase, State};
 use super::supervisor::{Platform, World};
 
@@ -23,20 +23,7 @@ impl Platform {
         }
         if std::mem::take(&mut world.faults.second_deployment) {
             self.append_log(id, "fault: the platform starts a second deployment");
-            let commit = CommitFacts {
-                id: new.commit.clone(),
-                message: new.commit_message.clone(),
-                author: new.commit_author.clone(),
-            };
-            if let Err(error) = self.create(
-                world,
-                &new.environment_id,
-                &new.service_id,
-                &commit,
-                "deploy",
-            ) {
-                self.note(&format!("{error}"));
-            }
+            self.deploy_again(world, &new);
         }
     }
 }
@@ -62,6 +49,8 @@ fn older_live<'a>(
         .take(older)
         .filter(move |row| row.belongs_to(&environment_id, &service_id))
         .filter(|row| !matches!(row.phase, Phase::Removed | Phase::Failed))
+        // The platform knows nothing of its zombies.
+        .filter(|row| report::believed(row) != Phase::Removed)
 }
 
 /// Asks older deployments that still have a process to go; true while one has.

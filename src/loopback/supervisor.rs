@@ -19,6 +19,7 @@ use super::faults::Faults;
 use super::files;
 use super::ground_truth;
 use super::lifecycle::{self, Action};
+use super::report::{self, Report};
 use super::request_log::{self, LoggedRequest};
 use super::state::{Deployment, Phase, Running, State};
 use super::succession::evict_older;
@@ -53,6 +54,8 @@ pub(crate) struct World {
     children: HashMap<String, Child>,
     /// Deployments whose export is under way.
     exporting: HashSet<String>,
+    /// Since when a client has read a deployment dead (Unix milliseconds).
+    pub(crate) read_dead: HashMap<String, u64>,
     /// The platform has ended: nothing is started and nothing written any more, because another
     /// one may be serving the same folder by now.
     ended: bool,
@@ -113,10 +116,19 @@ impl Platform {
         }
         let before = world.state.clone();
         let answer = change(&mut world);
+        let delay_ms = self.timing.scaled(world.faults.report_delay_ms);
+        if delay_ms > 0 {
+            report_late(&before, &mut world.state, now_ms().saturating_add(delay_ms));
+        }
         if world.state != before {
             world.state.save(&self.dir.join("state.json"))?;
         }
         Ok(answer)
+    }
+
+    /// Changes what is not written down: faults, marks.
+    pub(crate) fn touch<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        change(&mut self.lock())
     }
 
     /// Ends all supervision at once, as the death of its process would; what runs lives on.
@@ -128,6 +140,7 @@ impl Platform {
     pub(crate) fn kill_all(&self) -> std::io::Result<()> {
         let mut world = self.lock();
         world.ended = true;
+        world.faults = Faults::default();
         for child in world.children.values_mut() {
             // One that has ended by itself needs no killing.
             drop(child.kill());
@@ -182,12 +195,16 @@ impl Platform {
                 .state
                 .deployments
                 .iter()
-                .filter(|row| row.is_live())
+                .filter(|row| row.is_live() || row.report.is_pending())
                 .map(|row| row.id.clone())
                 .collect();
             for id in ids {
                 self.look_at(world, &id, now_ms);
+                if let Some(row) = world.state.deployment_mut(&id) {
+                    report::step(row, now_ms);
+                }
             }
+            self.revive(world, now_ms);
         });
         match result {
             Ok(()) | Err(PlatformError::Ended) => {}
@@ -203,7 +220,7 @@ impl Platform {
                 return;
             };
             let before = row.phase;
-            let action = lifecycle::step(row, now_ms, self.timing);
+            let action = lifecycle::step(row, now_ms, self.timing, &world.faults);
             let after = row.phase;
             if before == Phase::Starting && after == Phase::Active {
                 self.became_active(world, id, now_ms);
@@ -386,9 +403,20 @@ impl Platform {
             process: None,
             ended: None,
             restarts: 0,
+            report: Report::default(),
         };
         world.state.deployments.push(row);
         Ok(id)
+    }
+}
+
+/// What has changed since `before` shows only from `until_ms` on.
+fn report_late(before: &State, after: &mut State, until_ms: u64) {
+    for row in &mut after.deployments {
+        let was = before.deployment(&row.id).map(report::believed);
+        if let Some(was) = was.filter(|was| *was != report::believed(row)) {
+            report::delay(row, was, until_ms);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::lifecycle;
 use super::object::link;
+use super::report;
 use super::state::{Deployment, Phase, ServiceInstance, State};
 use super::supervisor::World;
 
@@ -32,13 +33,14 @@ pub(crate) fn linked(world: &World, type_name: &str, id: &str) -> Option<Value> 
 
 /// `Deployment`.
 pub(crate) fn deployment(row: &Deployment) -> Value {
+    let phase = report::shown(row);
     let url = row.port.map(|port| format!("http://127.0.0.1:{port}"));
-    let instances: Vec<Value> = lifecycle::instance_status(row.phase, row.placed)
+    let instances: Vec<Value> = lifecycle::instance_status(phase, row.placed)
         .map(|status| json!({ "id": row.instance_id, "status": status }))
         .into_iter()
         .collect();
     let ended = matches!(
-        row.phase,
+        phase,
         Phase::Active | Phase::Stopped | Phase::Crashed | Phase::Failed | Phase::Removed
     );
     json!({
@@ -48,8 +50,8 @@ pub(crate) fn deployment(row: &Deployment) -> Value {
         "serviceId": row.service_id,
         "environment": link("Environment", &row.environment_id),
         "service": link("Service", &row.service_id),
-        "status": lifecycle::status_of(row.phase),
-        "deploymentStopped": lifecycle::stopped_flag(row.phase),
+        "status": lifecycle::status_of(phase),
+        "deploymentStopped": lifecycle::stopped_flag(phase),
         "instances": instances,
         "createdAt": rfc3339(row.created_at_ms),
         "updatedAt": rfc3339(row.updated_at_ms),
@@ -57,7 +59,7 @@ pub(crate) fn deployment(row: &Deployment) -> Value {
         "url": url,
         "staticUrl": url,
         "canRedeploy": ended,
-        "canRollback": row.phase == Phase::Removed,
+        "canRollback": phase == Phase::Removed,
         "creator": null,
         "diagnosis": null,
         "snapshotId": null,
@@ -103,7 +105,7 @@ pub(crate) fn service_instance(state: &State, row: &ServiceInstance) -> Value {
         .iter()
         .rev()
         .filter(|one| one.belongs_to(&row.environment_id, &row.service_id))
-        .filter(|one| matches!(one.phase, Phase::Active | Phase::Restarting))
+        .filter(|one| matches!(report::shown(one), Phase::Active | Phase::Restarting))
         .map(deployment)
         .collect();
     json!({

@@ -1,6 +1,8 @@
 //! The measured table, row by row, without a clock: `lifecycle` under simulated time.
 
+use crate::loopback::faults::Faults;
 use crate::loopback::lifecycle::{self, Action, Refusal};
+use crate::loopback::report::Report;
 use crate::loopback::state::{DeployConfig, Deployment, Phase, RestartPolicy, Running, Wish};
 use crate::loopback::timing::Timing;
 
@@ -40,6 +42,7 @@ pub(super) fn row(policy: RestartPolicy, draining_secs: u32) -> Deployment {
         process: None,
         ended: None,
         restarts: 0,
+        report: Report::default(),
     }
 }
 
@@ -50,6 +53,7 @@ struct Life {
     /// What was done, and when.
     done: Vec<(u64, Action)>,
     obeys: bool,
+    faults: Faults,
 }
 
 impl Life {
@@ -59,6 +63,7 @@ impl Life {
             now_ms: 0,
             done: Vec::new(),
             obeys: true,
+            faults: Faults::default(),
         }
     }
 
@@ -66,7 +71,9 @@ impl Life {
         let timing = Timing::try_new(1.0).unwrap();
         while self.now_ms < ms {
             self.now_ms += 10;
-            while let Some(action) = lifecycle::step(&mut self.row, self.now_ms, timing) {
+            while let Some(action) =
+                lifecycle::step(&mut self.row, self.now_ms, timing, &self.faults)
+            {
                 self.done.push((self.now_ms, action));
                 self.act(action);
             }

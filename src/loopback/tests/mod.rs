@@ -3,9 +3,11 @@
 mod answers;
 mod deploying;
 mod faulty;
+mod faulty_commands;
 mod in_process;
 mod life;
 mod restarting;
+mod reviving;
 mod rig;
 mod stopping;
 mod variables;

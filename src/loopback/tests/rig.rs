@@ -59,11 +59,7 @@ impl Rig {
     pub(super) async fn with(spec: impl FnOnce(&Path) -> ServiceSpec) -> Self {
         let (dir, (repo, _)) = (tempfile::tempdir().unwrap(), repository());
         let served = serve(dir.path()).await;
-        let http = reqwest::Client::builder()
-            .user_agent("launch-tests")
-            .no_proxy()
-            .build()
-            .unwrap();
+        let http = client();
         let wanted = json!(spec(repo.path()));
         let (status, answer) =
             post_admin(&http, &served, dir.path(), "/loopback/services", &wanted).await;
@@ -89,6 +85,8 @@ impl Rig {
 
     pub(super) async fn start_platform(&mut self) {
         self.served = Some(serve(self.dir.path()).await);
+        // Its connections ended with the earlier one.
+        self.http = client();
     }
 
     pub(super) fn head(&self) -> String {
@@ -188,6 +186,30 @@ impl Rig {
         post_admin(&self.http, self.served(), self.dir.path(), path, body).await
     }
 
+    /// Puts these faults in force.
+    pub(super) async fn fault(&self, faults: &Value) {
+        let (status, answer) = self.admin("/loopback/faults", faults).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Waits until no process of this deployment lives, by the kernel.
+    pub(super) async fn until_dead(&self, id: &str) {
+        self.until_living(id, false).await;
+    }
+
+    /// Waits until one does.
+    pub(super) async fn until_alive(&self, id: &str) {
+        self.until_living(id, true).await;
+    }
+
+    async fn until_living(&self, id: &str, lives: bool) {
+        let since = Instant::now();
+        while self.lives(id) != lives {
+            assert!(since.elapsed() < PATIENCE, "lives stays {}", !lives);
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
     /// Runs one mutation on a deployment that must answer true.
     pub(super) async fn mutate(&self, mutation: &str, id: &str) {
         let query = format!("mutation($id: String!) {{ {mutation}(id: $id) }}");
@@ -225,6 +247,14 @@ impl Drop for Rig {
             pid.and_then(|pid| kill_process(pid, Signal::KILL).ok());
         }
     }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .user_agent("launch-tests")
+        .no_proxy()
+        .build()
+        .unwrap()
 }
 
 async fn serve(dir: &Path) -> Served {
