@@ -59,7 +59,16 @@ fn what_was_killed_without_a_platform_does_not_come_back_with_it() {
         .stdout(contains("live        unknown").and(contains("trader      ready")));
     assert!(asked.elapsed() < Duration::from_secs(5), "nobody answers");
 
-    kill(&project).code(0).stdout(contains("VERIFIED"));
+    let asked = Instant::now();
+    project
+        .launch(&["verify", "--env", "staging"])
+        .assert()
+        .code(3);
+    assert!(asked.elapsed() < Duration::from_secs(10), "nobody answers");
+
+    kill(&project).code(0).stdout(
+        contains("VERIFIED").and(contains("goes on with a deployment that was still queued")),
+    );
     assert_ne!(trader.life(), Life::Alive);
     project.platform();
     wait_until("the platform's word", SOON, || {

@@ -11,6 +11,8 @@ mod support;
 
 use launch::receipts::lines;
 use launch::watchdog::record::Record;
+use launch_kill::freeze::{self, FreezeState};
+use launch_kill::{EnvName, StateDir};
 use serde_json::Value;
 use std::time::Duration;
 use support::target::Target;
@@ -59,7 +61,14 @@ fn tripped(project: &Project, rule: &str) {
     assert!(ended.reason.contains(rule), "{}", ended.reason);
     assert!(Target::staging(project).live().is_empty());
     assert_eq!(project.living_traders(), 0);
-    assert!(project.state().join("freeze-staging.json").exists());
+    // One freeze, under one name, in both places.
+    let state = StateDir::at(project.state());
+    let here = freeze::read_local(&state, &EnvName::parse("staging").unwrap());
+    let FreezeState::Frozen(frozen) = &here else {
+        panic!("{here:?}")
+    };
+    assert!(frozen.id.starts_with("watchdog-"), "{frozen:?}");
+    assert_eq!(Target::staging(project).freeze(), here);
     project.launch(DEPLOY).assert().code(4);
 }
 
@@ -85,6 +94,13 @@ fn a_deployment_that_no_plan_names_stops_both_and_only_a_person_starts_again() {
 fn a_loss_beyond_the_limit_stops_it() {
     let project = deployed_with_fault("loss_after_ms:5000:500");
     tripped(&project, "daily_loss");
+    // The ledger keeps the day's loss: who deploys again today is told before it happens again.
+    project.launch(REENABLE).assert().success();
+    let again = project.launch(DEPLOY).output().unwrap();
+    let said = String::from_utf8(again.stderr).unwrap();
+    let told = said.find("counts that loss until 00:00 UTC");
+    let deployed = said.find("variables and settings");
+    assert!(told.is_some() && told < deployed, "{said}");
 }
 
 #[test]
@@ -193,4 +209,8 @@ fn a_watchdog_without_a_target_says_so() {
         .assert()
         .code(2)
         .stderr(predicates::str::contains("nothing is known of staging"));
+    assert!(
+        !project.state().join("local").exists(),
+        "a slip of the pen leaves nothing behind"
+    );
 }

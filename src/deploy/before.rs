@@ -1,6 +1,7 @@
 //! Everything before the deploy is sent: freeze, plan, preflight, lock, and the plan again under the
 //! lock. Changes nothing on the target; any refusal leaves everything as it was.
 
+use super::day_loss;
 use super::frozen;
 use super::history::{self, Deployed};
 use super::lock::{self, DeployLock, LockError};
@@ -49,6 +50,9 @@ pub async fn clear(
     banner(&planned, args, steps);
     if let Some(given) = &given {
         unchanged(given, &planned.plan)?;
+    }
+    if let Some(warning) = day_loss::warning(&state, &env, clock::now()) {
+        steps.say(&warning);
     }
     for note in &planned.plan.notes {
         steps.say(note);

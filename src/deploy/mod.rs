@@ -7,6 +7,7 @@
 
 pub mod after;
 pub mod before;
+pub mod day_loss;
 pub mod frozen;
 pub mod halt_left;
 pub mod history;
@@ -111,6 +112,7 @@ async fn deploy(args: &DeployArgs, ctx: &Context) -> Exit {
     let end = tokio::select! {
         end = carry_out(&cleared, &sent, &mut steps) => end,
         name = interrupted.next() => End::Failed(Failure::Interrupted(name)),
+        told = frozen::appears(&cleared.gathered, &sent) => frozen_meanwhile(told, &sent),
     };
     match end {
         End::Verified(expected) => finish(ctx, &cleared, &sent, &mut steps, &started_at, &expected),
@@ -126,6 +128,15 @@ async fn deploy(args: &DeployArgs, ctx: &Context) -> Exit {
     }
 }
 
+/// A kill came: before anything was sent nothing is, afterwards what was made is stopped.
+fn frozen_meanwhile(told: String, sent: &SharedSent) -> End {
+    if sent.lock().is_sent {
+        End::Failed(Failure::Frozen(told))
+    } else {
+        End::Refused(Refusal::Locked(told))
+    }
+}
+
 /// It ended before the deploy was sent.
 fn nothing_sent(ctx: &Context, failure: &Failure) -> Exit {
     ctx.error(&format!(
@@ -137,16 +148,21 @@ fn nothing_sent(ctx: &Context, failure: &Failure) -> Exit {
 async fn carry_out(cleared: &Cleared, sent: &SharedSent, steps: &mut Steps) -> End {
     let gathered = &cleared.gathered;
     let begun = async {
+        send::announce(gathered)?;
         replace::hold(gathered, steps).await?;
         send::prepare_service(gathered, steps).await?;
-        send::note_before(gathered, sent).await
+        send::note_before(gathered, sent).await?;
+        frozen::by_either(gathered).await
     };
     if let Err(refusal) = begun.await {
         return End::Refused(refusal);
     }
     let brought_up = async {
         let id = send::send(gathered, sent, steps).await?;
-        after::bring_up(gathered, &id, sent, steps).await
+        frozen::still_off(gathered).await?;
+        let expected = after::bring_up(gathered, &id, sent, steps).await?;
+        frozen::still_off(gathered).await?;
+        Ok::<_, Failure>(expected)
     };
     match brought_up.await {
         Ok(expected) => End::Verified(Box::new(expected)),

@@ -51,6 +51,9 @@ pub enum Failure {
         "the answer to the deploy was lost ({0}), and no new deployment of this commit appeared"
     )]
     NeverAppeared(String),
+    /// Somebody froze the environment meanwhile.
+    #[error("frozen while it was being deployed: {0}")]
+    Frozen(String),
     /// A step did not come to its end.
     #[error("{step}: {why}")]
     Step {

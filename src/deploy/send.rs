@@ -3,18 +3,39 @@
 //! A lost answer is never sent again: the platform's own list says whether the deployment was made.
 
 use super::refusal::{Failure, Refusal};
-use super::sent::SharedSent;
+use super::sent::{Sent, SharedSent};
 use super::steps::Steps;
 use super::{kill_file, wait};
 use crate::plan::gather::Gathered;
 use crate::plan::intent::Plan;
 use crate::plan::variables;
 use crate::platform::{calls, connect};
-use launch_kill::freeze;
 use launch_kill::platform::{self, Listing};
-use launch_kill::{CallError, Deadline, Deployment, KillFile};
+use launch_kill::{CallError, Deadline, Deployment, KillFile, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// Lets a kill find the service before anything is sent: where no kill file names it yet, one is written
+/// that names no deployment.
+///
+/// # Errors
+/// The state directory cannot be used: a kill would not find what is about to be made.
+pub fn announce(gathered: &Gathered) -> Result<(), Refusal> {
+    let unknown = |error: StateError| Refusal::Unknown(error.to_string());
+    let (state, env) = (&gathered.state, &gathered.env);
+    connect::keep_local_token(&gathered.connected, state, env).map_err(unknown)?;
+    let ids = &gathered.connected.ids;
+    let is_named = KillFile::read(state, env)
+        .map_err(unknown)?
+        .is_some_and(|file| {
+            file.service_id.as_ref() == Some(&ids.service_id)
+                && file.environment_id.as_ref() == Some(&ids.environment_id)
+        });
+    if is_named {
+        return Ok(());
+    }
+    kill_file::write(gathered, &Sent::default()).map_err(unknown)
+}
 
 /// Writes variables and settings, none of which triggers a deployment, and reads them back.
 ///
@@ -24,19 +45,16 @@ pub async fn prepare_service(gathered: &Gathered, steps: &mut Steps) -> Result<(
     steps.begin("variables and settings");
     let connected = &gathered.connected;
     let unknown = |error: CallError| Refusal::Unknown(format!("writing variables: {error}"));
-    connect::keep_local_token(connected, &gathered.state, &gathered.env)
-        .map_err(|error| Refusal::Unknown(error.to_string()))?;
     let call = || Deadline::after(Duration::from_millis(wait::CALL_MS));
-    let mut values = gathered.written.0.clone();
-    let before = platform::variables(&connected.client, &connected.ids, call())
-        .await
-        .map_err(unknown)?;
-    if !before.contains_key(freeze::VARIABLE) {
-        values.insert(freeze::VARIABLE.to_owned(), freeze::OFF.to_owned());
-    }
-    calls::set_variables(&connected.client, &connected.ids, &values, call())
-        .await
-        .map_err(unknown)?;
+    // Never the freeze variable: a kill may set it between a look and the write.
+    calls::set_variables(
+        &connected.client,
+        &connected.ids,
+        &gathered.written.0,
+        call(),
+    )
+    .await
+    .map_err(unknown)?;
     let wanted = &gathered.plan.intent.settings;
     calls::set_settings(&connected.client, &connected.ids, wanted, call())
         .await

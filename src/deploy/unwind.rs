@@ -4,6 +4,7 @@
 //! Runs to its end whatever signal comes. No freeze, except after the third failure in a row.
 
 use super::before::Cleared;
+use super::frozen;
 use super::history::{FAILURES_THAT_FREEZE, Outcome, failures_in_a_row};
 use super::refusal::Failure;
 use super::sent::{Sent, SharedSent};
@@ -59,7 +60,13 @@ pub async fn undo(
     if outcome == Outcome::Stopped && old_lives {
         restore_kill_file(gathered, &sent.snapshot(), &mut undone);
     }
-    if failures_in_a_row(&cleared.history).saturating_add(1) >= FAILURES_THAT_FREEZE {
+    let standing = frozen::standing(gathered).await;
+    if let (Some(frozen), false) = (&standing, matches!(failure, Failure::Frozen(_))) {
+        undone.told.push(frozen.clone());
+    }
+    if standing.is_none()
+        && failures_in_a_row(&cleared.history).saturating_add(1) >= FAILURES_THAT_FREEZE
+    {
         set_freeze(gathered, failure, &mut undone).await;
     }
     undone
@@ -192,7 +199,7 @@ fn restore_kill_file(gathered: &Gathered, sent: &Sent, undone: &mut Undone) {
     }
 }
 
-/// Three in a row are no accident: somebody has to look.
+/// Three in a row are no accident: somebody has to look. A freeze that stands already is left as it is.
 async fn set_freeze(gathered: &Gathered, failure: &Failure, undone: &mut Undone) {
     let tail = tokens::random_hex(FREEZE_ID_BYTES).unwrap_or_else(|_| "deploy".to_owned());
     let freeze = Freeze {

@@ -168,6 +168,33 @@ impl Deployment {
         is_live(self)
     }
 
+    /// Whether a process of it may be there, or have been: true unless the platform itself says that it
+    /// has not come so far. A container is up for seconds before DEPLOYING ends (measured).
+    pub fn may_have_run(&self) -> bool {
+        let placed = |told_nothing: bool| {
+            self.instances.as_ref().map_or(told_nothing, |all| {
+                all.iter()
+                    .any(|copy| !matches!(copy.status.as_str(), "INITIALIZING" | "CREATED"))
+            })
+        };
+        match self.status {
+            Status::Deploying => placed(true),
+            Status::Building
+            | Status::Initializing
+            | Status::NeedsApproval
+            | Status::Queued
+            | Status::Waiting => placed(false),
+            Status::Crashed
+            | Status::Failed
+            | Status::Removed
+            | Status::Removing
+            | Status::Skipped
+            | Status::Sleeping
+            | Status::Success
+            | Status::Other(_) => true,
+        }
+    }
+
     /// The status as reports show it: `SUCCESS (stopped)` tells apart what one word does not.
     pub fn status_text(&self) -> String {
         if self.status == Status::Success && !self.is_live() {
@@ -233,6 +260,40 @@ mod tests {
         }
         assert!(!live("SUCCESS", true, &["EXITED", "STOPPED"]));
         assert!(!live("SUCCESS", true, &[]));
+    }
+
+    #[test]
+    fn only_what_was_never_placed_has_never_run() {
+        let read = |status: &str, instances: Value| {
+            let node = json!({"id": "d", "status": status, "instances": instances});
+            Deployment::read(&node).unwrap().may_have_run()
+        };
+        for status in [
+            "QUEUED",
+            "BUILDING",
+            "INITIALIZING",
+            "WAITING",
+            "NEEDS_APPROVAL",
+        ] {
+            assert!(!read(status, json!([])), "{status}");
+            assert!(!read(status, Value::Null), "{status}");
+            assert!(
+                read(status, json!([{"id": "i", "status": "RUNNING"}])),
+                "{status}"
+            );
+        }
+        let copy = |word: &str| json!([{"id": "i", "status": word}]);
+        assert!(!read("DEPLOYING", copy("INITIALIZING")));
+        assert!(!read("DEPLOYING", copy("CREATED")));
+        assert!(read("DEPLOYING", copy("RUNNING")), "up before SUCCESS");
+        assert!(read("DEPLOYING", copy("A WORD TO COME")));
+        assert!(
+            read("DEPLOYING", Value::Null),
+            "nothing told is nothing known"
+        );
+        for status in ["SUCCESS", "CRASHED", "REMOVING", "TELEPORTING"] {
+            assert!(read(status, json!([])), "{status}");
+        }
     }
 
     #[test]

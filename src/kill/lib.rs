@@ -51,7 +51,9 @@ pub use ops::{Op, Retry};
 pub use pace::Pace;
 pub use platform::ServiceIds;
 pub use report::{Report, TargetReport};
-pub use run::{CheckReport, Finding, FindingStatus, Progress, Stop, check, run, stop_deployment};
+pub use run::{
+    CheckReport, Finding, FindingStatus, Progress, Stop, check, run, run_with, stop_deployment,
+};
 pub use secret::Secret;
 pub use state_dir::{EnvName, StateDir, StateError, TokenFile};
 pub use targets::Surroundings;

@@ -63,6 +63,39 @@ pub fn identify(pid: u32) -> Option<ProcessId> {
     }
 }
 
+/// The processes of this machine that were started with `NAME=value` in their environment.
+///
+/// `None` where that cannot be told: `seen_from` is one of the processes that would start them; while its
+/// own environment can be read, so can its children's, which run as the same user.
+pub fn started_with(name: &str, value: &str, seen_from: &ProcessId) -> Option<Vec<ProcessId>> {
+    let wanted = format!("{name}={value}");
+    if seen_from.life() != Life::Alive || environment(seen_from.pid).is_none() {
+        return None;
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").ok()? {
+        let name = entry.ok()?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // One that cannot be read belongs to somebody else, or has ended.
+        let carries = environment(pid).is_some_and(|all| {
+            all.split(|byte| *byte == 0)
+                .any(|entry| entry == wanted.as_bytes())
+        });
+        if carries && let Some(process) = identify(pid) {
+            found.push(process);
+        }
+    }
+    // It lives on: had it ended meanwhile, another one's children would have been looked at.
+    (seen_from.life() == Life::Alive).then_some(found)
+}
+
+/// `/proc/PID/environ` as the process was started with.
+fn environment(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/environ")).ok()
+}
+
 impl ProcessId {
     /// Whether this very process still runs.
     pub fn life(&self) -> Life {
@@ -198,6 +231,36 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(process.life(), Life::Gone);
         assert!(!process.kill().unwrap(), "nothing is signalled any more");
+    }
+
+    #[test]
+    fn a_process_is_found_by_what_it_was_started_with() {
+        let me = identify(std::process::id()).unwrap();
+        let value = format!("d-{}", me.start);
+        let find = || started_with("SOME_DEPLOYMENT", &value, &me).unwrap();
+        assert_eq!(find(), []);
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .env("SOME_DEPLOYMENT", &value)
+            .spawn()
+            .unwrap();
+        let found = find();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].pid, child.id());
+        let prefix = value.split_at(value.len() - 1).0;
+        assert_eq!(started_with("SOME_DEPLOYMENT", prefix, &me), Some(vec![]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(find(), []);
+        let gone = ProcessId {
+            start: me.start - 1,
+            ..me
+        };
+        assert_eq!(
+            started_with("SOME_DEPLOYMENT", &value, &gone),
+            None,
+            "nobody to vouch"
+        );
     }
 
     #[test]

@@ -192,6 +192,20 @@ impl StateDir {
             format!("{}\n", token.expose()).as_bytes(),
         )
     }
+
+    /// Writes a token (0600) where there is no such file yet. `false`: there is one, left as it is.
+    ///
+    /// # Errors
+    /// Names the step that failed.
+    pub fn create_token(
+        &self,
+        kind: TokenFile,
+        env: &EnvName,
+        token: &Secret,
+    ) -> Result<bool, StateError> {
+        let text = format!("{}\n", token.expose());
+        place_private(&self.token_path(kind, env), text.as_bytes(), Place::New)
+    }
 }
 
 /// Reads a text file of bounded length; `None` where it does not exist.
@@ -233,6 +247,18 @@ pub fn read_text(path: &Path) -> Result<Option<String>, StateError> {
 /// # Errors
 /// Names the step that failed; the old file is then still there, untouched.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    place_private(path, bytes, Place::Over).map(drop)
+}
+
+/// Whether a file may take the place of one that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Over,
+    New,
+}
+
+/// `Ok(false)`: [`Place::New`] found one there already.
+fn place_private(path: &Path, bytes: &[u8], place: Place) -> Result<bool, StateError> {
     static UNIQUE: AtomicU32 = AtomicU32::new(0);
     let step = |doing, path: &Path| {
         let path = path.to_path_buf();
@@ -261,14 +287,26 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
             file.sync_all()
         })
         .map_err(step("write", &temporary))
-        .and_then(|()| fs::rename(&temporary, path).map_err(step("rename into", path)));
-    if written.is_err() {
+        .and_then(|()| {
+            match place {
+                Place::Over => fs::rename(&temporary, path).map(|()| true),
+                // A link never replaces: of two writers one wins, and its file is whole.
+                Place::New => match fs::hard_link(&temporary, path) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                    linked => linked.map(|()| true),
+                },
+            }
+            .map_err(step("rename into", path))
+        });
+    if written.is_err() || place == Place::New {
         drop(fs::remove_file(&temporary));
-        return written;
     }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(step("sync", folder))
+    if written.as_ref().is_ok_and(|is_placed| *is_placed) {
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(step("sync", folder))?;
+    }
+    written
 }
 
 /// Removes a file; one that is not there is removed already.

@@ -77,6 +77,14 @@ fn read_or_make(state: &StateDir, env: &EnvName, kind: TokenFile) -> Result<Secr
     let token = Secret::new(&text).ok_or_else(|| {
         TokenError::Random(std::io::Error::other("the random bytes make no token"))
     })?;
+    // Two commands may come here at once: the first one's token is everybody's.
+    if state.create_token(kind, env, &token)? {
+        return Ok(token);
+    }
+    if let Some(token) = state.read_token(kind, env)? {
+        return Ok(token);
+    }
+    // The file is there and blank.
     state.write_token(kind, env, &token)?;
     Ok(token)
 }

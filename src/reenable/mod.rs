@@ -1,7 +1,8 @@
 //! `launch reenable`: the only way out of a freeze, on the record.
 //!
 //! The receipt comes first; then state directory, service variable, watchdog and trader are cleared, and
-//! each is read back. What could not be read back is not lifted for certain: exit 3.
+//! each is read back. What could not be read back is not lifted for certain: exit 3. Only what the receipt
+//! names is lifted: a freeze that a kill sets meanwhile stands.
 
 mod places;
 
@@ -108,15 +109,15 @@ async fn reenable(args: &ReenableArgs, ctx: &Context, state: &StateDir, env: &En
             .as_ref()
             .map_or_else(|| NO_FREEZE.to_owned(), |freeze| freeze.id.clone()),
     };
-    if let Err(error) = write_receipt(state, env, &request, frozen.as_ref()) {
+    if let Err(error) = write_receipt(state, env, &request, [&here, there_said(&there)]) {
         ctx.error(&format!(
             "error: the receipt could not be written, so nothing was lifted: {error}"
         ));
         return Exit::Unknown;
     }
     let all = vec![
-        places::clear_state_dir(state, env),
-        places::clear_variable(&platform).await,
+        places::clear_state_dir(state, env, &here),
+        places::clear_variable(&platform, &there).await,
         places::clear_watchdog(state, env, &platform, &request).await,
         places::clear_trader(state, env, &platform, &request).await,
     ];
@@ -142,17 +143,24 @@ fn known(state: &FreezeState) -> Option<Freeze> {
     }
 }
 
+fn there_said(there: &Result<FreezeState, String>) -> &FreezeState {
+    there.as_ref().unwrap_or(&FreezeState::Off)
+}
+
+/// Two kills at once may have left a freeze each, one in either place: both are named.
 fn write_receipt(
     state: &StateDir,
     env: &EnvName,
     request: &Request,
-    frozen: Option<&Freeze>,
+    [here, there]: [&FreezeState; 2],
 ) -> Result<(), receipts::lines::LinesError> {
     let predicate = json!({
         "env": env.as_str(),
         "at": clock::now_text(),
         "freeze_id": request.freeze_id,
-        "freeze": frozen,
+        "freeze": known(here).or_else(|| known(there)),
+        "freeze_here": known(here),
+        "freeze_on_platform": known(there),
         "reason": request.reason,
         "by": request.by,
     });

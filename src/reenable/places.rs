@@ -6,10 +6,10 @@ use crate::platform::connect;
 use crate::platform::reach::{self, Reach, ReachError};
 use crate::platform::tokens::{self, Role, TraderTokens};
 use crate::verify::observe;
-use crate::watchdog::spawn;
+use crate::watchdog::{record, spawn};
 use launch_kill::freeze::{self, FreezeState};
 use launch_kill::process::Life;
-use launch_kill::{Deadline, Endpoint, EnvName, JsonClient, StateDir};
+use launch_kill::{CallError, Deadline, Endpoint, EnvName, JsonClient, StateDir};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -115,9 +115,24 @@ pub(super) async fn read_variable(
         .map_err(|error| error.to_string())
 }
 
+/// Whether a place may be cleared: it says what it said when the receipt was written. A freeze that came
+/// since is somebody's kill, and nobody has said that it is safe again.
+fn is_as_recorded(now: &FreezeState, recorded: &FreezeState) -> Result<(), String> {
+    match (now, recorded) {
+        (FreezeState::Frozen(new), old) if now != old => Err(format!(
+            "frozen anew by {} ({}): {}; it stands: look into it, then reenable again",
+            new.by, new.id, new.reason
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// `freeze-<env>.json`.
-pub(super) fn clear_state_dir(state: &StateDir, env: &EnvName) -> Place {
+pub(super) fn clear_state_dir(state: &StateDir, env: &EnvName, recorded: &FreezeState) -> Place {
     let name = "state directory";
+    if let Err(why) = is_as_recorded(&freeze::read_local(state, env), recorded) {
+        return place(name, Status::Unknown, why);
+    }
     if let Err(error) = freeze::clear_local(state, env) {
         return place(name, Status::Unknown, error.to_string());
     }
@@ -133,12 +148,26 @@ pub(super) fn clear_state_dir(state: &StateDir, env: &EnvName) -> Place {
 }
 
 /// `LAUNCH_FREEZE`.
-pub(super) async fn clear_variable(platform: &Result<Reach, ReachError>) -> Place {
+pub(super) async fn clear_variable(
+    platform: &Result<Reach, ReachError>,
+    recorded: &Result<FreezeState, String>,
+) -> Place {
     let name = "platform variable";
     let reach = match platform {
         Ok(reach) => reach,
         Err(error) => return place(name, Status::Unknown, error.to_string()),
     };
+    // The platform has no compare-and-set: what comes in the moment between is caught by the kill itself,
+    // which reads its freeze back at its end.
+    let recorded = recorded.as_ref().unwrap_or(&FreezeState::Off);
+    match read_variable(platform)
+        .await
+        .map(|now| is_as_recorded(&now, recorded))
+    {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => return place(name, Status::Unknown, why),
+        Err(why) => return place(name, Status::Unknown, format!("not read: {why}")),
+    }
     if let Err(error) = freeze::clear_variable(&reach.client, &reach.ids, within()).await {
         return place(name, Status::Unknown, error.to_string());
     }
@@ -173,22 +202,53 @@ pub(super) async fn clear_watchdog(
         Err(why) if platform.is_err() => return place(name, Status::Absent, why),
         Err(why) => return place(name, Status::Unknown, why),
     };
-    let Some(running) = spawn::find(state, env, &tokens.control).await else {
-        return place(name, Status::Absent, "none runs on this machine");
+    let Some(url) = watchdog_url(state, env, platform, &tokens).await else {
+        return place(name, Status::Absent, "none runs");
     };
-    let client = Endpoint::parse(&running.record.url)
-        .map_err(|error| error.to_string())
-        .and_then(|at| JsonClient::new(at, Some(tokens.control)).map_err(|e| e.to_string()));
-    let asked = match client {
-        Ok(client) => client
-            .post("/reenable", &request.body(), within())
-            .await
-            .map_err(|error| error.to_string()),
-        Err(why) => Err(why),
-    };
-    match asked {
-        Ok(_) => place(name, Status::Cleared, "the revocation is lifted"),
-        Err(why) => place(name, Status::Unknown, why),
+    match lift_latch(&url, tokens, request).await {
+        Ok(()) => place(name, Status::Cleared, "read back: revoked by nobody"),
+        Err(why) => place(name, Status::Unknown, format!("{url}: {why}")),
+    }
+}
+
+/// Where a watchdog answers: the one of this machine, else the one that the kill file names, which a kill
+/// revokes too. One of this machine that has ended is none.
+async fn watchdog_url(
+    state: &StateDir,
+    env: &EnvName,
+    platform: &Result<Reach, ReachError>,
+    tokens: &TraderTokens,
+) -> Option<String> {
+    if let Some(running) = spawn::find(state, env, &tokens.control).await {
+        return Some(running.record.url);
+    }
+    let url = platform.as_ref().ok()?.kill_file.watchdog_url.clone()?;
+    let ended = record::read(state, env).ok().flatten();
+    if ended.is_some_and(|record| record.url == url) {
+        return None;
+    }
+    // A loopback address where nobody listens is an ended one of this machine, too.
+    let at = Endpoint::parse(&url).ok()?;
+    let told = JsonClient::new(at.clone(), Some(tokens.control.clone())).ok()?;
+    let answer = told.get("/health", within()).await;
+    let is_ended = at.is_loopback() && matches!(answer, Err(CallError::Refused));
+    (!is_ended).then_some(url)
+}
+
+async fn lift_latch(url: &str, tokens: TraderTokens, request: &Request) -> Result<(), String> {
+    let at = Endpoint::parse(url).map_err(|error| error.to_string())?;
+    let client = JsonClient::new(at, Some(tokens.control)).map_err(|error| error.to_string())?;
+    client
+        .post("/reenable", &request.body(), within())
+        .await
+        .map_err(|error| error.to_string())?;
+    let told = client
+        .get("/health", within())
+        .await
+        .map_err(|error| format!("not read back: {error}"))?;
+    match told.get("revoked") {
+        Some(Value::Null) => Ok(()),
+        other => Err(format!("read back: revoked {other:?}")),
     }
 }
 
@@ -254,4 +314,50 @@ async fn ask_trader(
         "instance {} reads back: not halted",
         after.instance_nonce
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use launch_kill::freeze::Freeze;
+
+    fn frozen(id: &str) -> Freeze {
+        Freeze {
+            id: id.into(),
+            at: "2026-11-23T03:00:00Z".into(),
+            by: "ann".into(),
+            reason: "why".into(),
+        }
+    }
+
+    #[test]
+    fn a_freeze_that_came_after_the_receipt_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::at(folder.path());
+        let env = EnvName::parse("staging").unwrap();
+        let first = frozen("kill-1");
+        freeze::write_local(&state, &env, &first).unwrap();
+        let recorded = freeze::read_local(&state, &env);
+        // Another kill comes while the receipt is being written.
+        freeze::write_local(&state, &env, &frozen("kill-2")).unwrap();
+        let seen = clear_state_dir(&state, &env, &recorded);
+        assert!(
+            !seen.is_lifted() && seen.detail.contains("kill-2"),
+            "{}",
+            seen.detail
+        );
+        assert_eq!(
+            freeze::read_local(&state, &env),
+            FreezeState::Frozen(frozen("kill-2"))
+        );
+        // The one that is on the record goes; so does a file that nobody can read.
+        freeze::write_local(&state, &env, &first).unwrap();
+        assert!(clear_state_dir(&state, &env, &recorded).is_lifted());
+        std::fs::write(state.freeze_path(&env), "{").unwrap();
+        let recorded = freeze::read_local(&state, &env);
+        assert!(clear_state_dir(&state, &env, &recorded).is_lifted());
+        // Off on the record, frozen since.
+        freeze::write_local(&state, &env, &first).unwrap();
+        assert!(!clear_state_dir(&state, &env, &FreezeState::Off).is_lifted());
+    }
 }

@@ -164,10 +164,14 @@ fn freeze(snapshot: &Snapshot) -> String {
         Seen::Known(None) | Seen::Absent(_) => None,
         Seen::Unknown(why) => Some(format!("platform: unknown ({why})")),
     };
-    let here = snapshot
-        .frozen_here
-        .as_ref()
-        .map(|frozen| format!("this machine: {frozen}"));
+    let here = snapshot.frozen_here.as_ref().map(|frozen| {
+        match (&snapshot.frozen_on_platform, &platform) {
+            (Seen::Known(None), _) => {
+                format!("this machine only, other operators are not held back: {frozen}")
+            }
+            _ => format!("this machine: {frozen}"),
+        }
+    });
     let all: Vec<String> = here.into_iter().chain(platform).collect();
     if all.is_empty() {
         "off".to_owned()

@@ -5,7 +5,7 @@
 
 use super::judgement::{LiveDeployment, Observed};
 use launch_kill::platform::{self, Listing, ServiceIds};
-use launch_kill::{Client, Deadline, JsonClient};
+use launch_kill::{CallError, Client, Deadline, JsonClient};
 use std::time::Duration;
 use trader_core::wire::Health;
 
@@ -23,6 +23,10 @@ const READ_BACK_POLL_MS: u64 = 100;
 
 /// Longest wait for the platform's list, ms.
 pub const LIST_TIMEOUT_MS: u64 = 15_000;
+
+/// Longest wait for a platform whose address refuses connections, ms: nobody is there to answer later. It
+/// bridges a restart of the platform's process.
+pub const REFUSED_MS: u64 = 2_000;
 
 /// One whole look.
 pub async fn look(client: &Client, ids: &ServiceIds, trader: &JsonClient) -> Observed {
@@ -79,10 +83,14 @@ pub async fn not_halted(trader: &JsonClient) -> Result<Health, String> {
 /// # Errors
 /// Why the list is not complete, as text for people.
 pub async fn live(client: &Client, ids: &ServiceIds) -> Result<Vec<LiveDeployment>, String> {
-    let deadline = Deadline::after(Duration::from_millis(LIST_TIMEOUT_MS));
-    let listed = platform::deployments(client, ids, Listing::NotFinal, deadline)
-        .await
-        .map_err(|error| error.to_string())?;
+    let within = |ms| Deadline::after(Duration::from_millis(ms));
+    let list = |ms| platform::deployments(client, ids, Listing::NotFinal, within(ms));
+    let listed = match list(REFUSED_MS).await {
+        Err(CallError::Refused) => Err(CallError::Refused),
+        Err(error) if error.is_transient() => list(LIST_TIMEOUT_MS).await,
+        answer => answer,
+    };
+    let listed = listed.map_err(|error| error.to_string())?;
     if !listed.is_complete {
         return Err("the list of deployments has no end".to_owned());
     }

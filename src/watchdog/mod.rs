@@ -139,6 +139,8 @@ pub fn run(args: &WatchdogArgs, ctx: &Context) -> Exit {
 async fn watch(args: &WatchdogArgs, ctx: &Context) -> Result<(Exit, Value), Unable> {
     let state = StateDir::at(&ctx.state_dir);
     let env = which_env(args, &state)?;
+    // Asked before anything is written: a slip of the pen leaves nothing behind.
+    reach::reach(&state, &env, Role::Watchdog, args.endpoint.as_deref())?;
     let _lock = only_one(&state, &env)?;
     let stop = signals().map_err(|source| Unable::Io {
         doing: "listen for signals",

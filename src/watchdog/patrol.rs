@@ -213,6 +213,11 @@ impl Patrol {
             silent_ms: now_ms.saturating_sub(watch.last_health_ms.unwrap_or(since)),
             platform_blind_ms: now_ms.saturating_sub(reading.read_at_ms.unwrap_or(since)),
             platform_is_fresh,
+            leaving_ms: reading
+                .leaving_since_ms
+                .into_iter()
+                .map(|(id, since)| (id, now_ms.saturating_sub(since)))
+                .collect(),
             live: reading.live,
             deploy_lock: lock::plan_under_way(&self.state, &self.env, lock_ms),
             health,

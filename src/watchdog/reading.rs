@@ -6,9 +6,11 @@
 //! docs read 2026-11), under a token of the watchdog's own.
 
 use super::shared::Shared;
+use launch_kill::deployment::Status;
 use launch_kill::freeze::{self, FreezeState};
 use launch_kill::platform::{self, Listing, ServiceIds};
 use launch_kill::{CallError, Client, Deadline};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -36,6 +38,8 @@ pub struct Reading {
     pub seq: u64,
     /// Ids of live deployments.
     pub live: Option<Vec<String>>,
+    /// Since when the platform has been seen removing one of them without a break, on the shared clock.
+    pub leaving_since_ms: BTreeMap<String, u64>,
     /// When it was made, on the shared clock.
     pub read_at_ms: Option<u64>,
     /// Rises with every successful read of the freeze variable.
@@ -137,12 +141,12 @@ async fn run(
     }
 }
 
-/// Ids of everything that may have a process now or later.
+/// Everything that may have a process now or later: its id, and whether the platform is removing it.
 async fn list(
     client: &Client,
     ids: &ServiceIds,
     deadline: Deadline,
-) -> Result<Vec<String>, CallError> {
+) -> Result<Vec<(String, bool)>, CallError> {
     let listed = platform::deployments(client, ids, Listing::NotFinal, deadline).await?;
     if !listed.is_complete {
         return Err(CallError::Malformed(
@@ -153,13 +157,13 @@ async fn list(
         .items
         .into_iter()
         .filter(launch_kill::is_live)
-        .map(|d| d.id)
+        .map(|d| (d.id, d.status == Status::Removing))
         .collect())
 }
 
 fn take_in(
     readings: &Readings,
-    listed: Result<Vec<String>, CallError>,
+    listed: Result<Vec<(String, bool)>, CallError>,
     frozen: Option<Result<FreezeState, CallError>>,
     now_ms: u64,
 ) {
@@ -168,7 +172,15 @@ fn take_in(
     match listed {
         Ok(live) => {
             newest.seq = newest.seq.saturating_add(1);
-            newest.live = Some(live);
+            newest.leaving_since_ms = live
+                .iter()
+                .filter(|(_, is_leaving)| *is_leaving)
+                .map(|(id, _)| {
+                    let since = newest.leaving_since_ms.get(id).copied();
+                    (id.clone(), since.unwrap_or(now_ms))
+                })
+                .collect();
+            newest.live = Some(live.into_iter().map(|(id, _)| id).collect());
             newest.read_at_ms = Some(now_ms);
         }
         Err(error) => newest.error = Some(error.to_string()),
@@ -198,10 +210,31 @@ mod tests {
         assert!(readings.newest().knows_freeze(1_000 + FREEZE_STALE_MS - 1));
         let late = 1_000 + FREEZE_STALE_MS;
         let refused = Err(CallError::Server("variables".into()));
-        take_in(&readings, Ok(vec!["d1".into()]), Some(refused), late);
+        take_in(
+            &readings,
+            Ok(vec![("d1".into(), false)]),
+            Some(refused),
+            late,
+        );
         let newest = readings.newest();
         assert_eq!(newest.read_at_ms, Some(late), "the platform is not blind");
         assert!(!newest.knows_freeze(late));
         assert!(!Reading::default().knows_freeze(0));
+    }
+
+    #[test]
+    fn a_removal_counts_from_when_it_was_first_seen_and_anew_after_a_break() {
+        let readings = Readings {
+            newest: Mutex::default(),
+            ask: Notify::new(),
+        };
+        let since = |is_leaving, at| {
+            take_in(&readings, Ok(vec![("d0".into(), is_leaving)]), None, at);
+            readings.newest().leaving_since_ms.get("d0").copied()
+        };
+        assert_eq!(since(true, 1_000), Some(1_000));
+        assert_eq!(since(true, 9_000), Some(1_000));
+        assert_eq!(since(false, 10_000), None);
+        assert_eq!(since(true, 11_000), Some(11_000));
     }
 }

@@ -121,6 +121,14 @@ pub fn write(state: &StateDir, env: &EnvName, record: &Record) -> Result<(), Doc
     lines::write_document(&path(state, env, "json"), record)
 }
 
+/// Every decision so far, oldest first.
+///
+/// # Errors
+/// Unreadable, or the journal's chain is broken.
+pub fn read_journal(state: &StateDir, env: &EnvName) -> Result<Vec<Value>, lines::LinesError> {
+    lines::read_all(&path(state, env, "jsonl"))
+}
+
 /// Appends one decision to the journal.
 ///
 /// # Errors

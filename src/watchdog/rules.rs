@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | `identity_differs` | a planned value that is not the running one | kill | 1 of 1 |
 //! | `daily_loss` | the day's loss beyond the declared limit | kill | 1 of 1 |
-//! | `unknown_deployment` | a live deployment that no plan names; under a live deploy lock: hold | kill | 2 of 3 |
+//! | `unknown_deployment` | a live deployment that no plan names (one that the plan replaced may be REMOVING for its draining time); under a live deploy lock: hold | kill | 2 of 3 |
 //! | `not_live` | the trader answers, and the platform does not list its deployment as live | hold | 2 of 3 |
 //! | `health_silent` | no answer for seconds | hold | 2 of 3 |
 //! | `instance_changed` | the same deployment with another nonce: it was restarted | hold | 1 of 1 |
@@ -18,6 +18,7 @@
 use super::expectation::Expectation;
 use crate::verify::identity;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use trader_core::units::{Usd, UsdLimit};
 use trader_core::wire::{Health, InstanceState};
 
@@ -29,6 +30,13 @@ pub const PLATFORM_BLIND_WARN_MS: u64 = 60_000;
 
 /// Time without a readable platform after which the lease is withdrawn, ms.
 pub const PLATFORM_BLIND_HOLD_MS: u64 = 300_000;
+
+/// Name of the rule that stops on the day's loss.
+pub const DAILY_LOSS_RULE: &str = "daily_loss";
+
+/// Time beyond the draining time for which a deployment that the plan replaced may still be listed as
+/// being removed, ms. A deploy waits as long for it.
+pub const LEAVING_MARGIN_MS: u64 = 10_000;
 
 /// The effective value that bounds a day's loss.
 const DAILY_LOSS_KEY: &str = "safeguards.max_daily_loss_usd";
@@ -57,6 +65,8 @@ pub struct Observation {
     pub silent_ms: u64,
     /// Ids of live deployments by the newest platform reading.
     pub live: Option<Vec<String>>,
+    /// Of those the ones that the platform is removing, and for how long that has been seen, ms.
+    pub leaving_ms: BTreeMap<String, u64>,
     /// Whether the platform was read anew for this look. A look that shows the reading of an earlier
     /// one is no second witness.
     pub platform_is_fresh: bool,
@@ -115,7 +125,7 @@ pub const RULES: &[Rule] = &[
         look: identity_differs,
     },
     Rule {
-        name: "daily_loss",
+        name: DAILY_LOSS_RULE,
         needed: 1,
         of: 1,
         trips: true,
@@ -229,7 +239,7 @@ fn unknown_deployment(expected: &Expectation, seen: &Observation) -> Look {
     let unknown: Vec<&str> = live
         .iter()
         .map(String::as_str)
-        .filter(|id| *id != expected.deployment_id)
+        .filter(|id| *id != expected.deployment_id && !is_leaving(expected, seen, id))
         .collect();
     match (unknown.as_slice(), &seen.deploy_lock) {
         ([], _) => Look::Clean,
@@ -249,6 +259,16 @@ fn unknown_deployment(expected: &Expectation, seen: &Observation) -> Look {
             ),
         ),
     }
+}
+
+/// A record that the platform is removing and that the expected plan itself replaced: on its way out,
+/// for as long as draining may take. Any other, and one that stays, is unknown.
+fn is_leaving(expected: &Expectation, seen: &Observation, id: &str) -> bool {
+    let plan = &expected.plan;
+    let draining_ms = u64::from(plan.intent.settings.draining_secs).saturating_mul(1_000);
+    let bound_ms = draining_ms.saturating_add(LEAVING_MARGIN_MS);
+    plan.active_deployments.iter().any(|old| old == id)
+        && seen.leaving_ms.get(id).is_some_and(|ms| *ms < bound_ms)
 }
 
 /// A container can outlive its deployment's end (field report): somebody stopped it on the platform,

@@ -19,6 +19,7 @@ pub(crate) fn all_well() -> Observation {
         health: Some(healthy()),
         silent_ms: 0,
         live: Some(vec!["d1".into()]),
+        leaving_ms: BTreeMap::new(),
         platform_is_fresh: true,
         platform_blind_ms: 0,
         deploy_lock: None,
@@ -133,6 +134,41 @@ fn a_second_live_deployment_kills_unless_a_deploy_is_making_it() {
         two(s);
         s.platform_is_fresh = false;
     });
+}
+
+#[test]
+fn what_the_plan_replaced_may_leave_for_its_draining_time_and_no_longer() {
+    let mut expected = expectation();
+    expected.plan.active_deployments = vec!["d0".into()];
+    let draining_ms = u64::from(expected.plan.intent.settings.draining_secs) * 1_000;
+    let bound_ms = draining_ms + LEAVING_MARGIN_MS;
+    let rule = RULES
+        .iter()
+        .find(|r| r.name == "unknown_deployment")
+        .unwrap();
+    let with = |id: &str, removing_ms: Option<u64>| {
+        let seen = Observation {
+            live: Some(vec!["d1".into(), id.into()]),
+            leaving_ms: removing_ms
+                .map(|ms| (id.to_owned(), ms))
+                .into_iter()
+                .collect(),
+            ..all_well()
+        };
+        (rule.look)(&expected, &seen)
+    };
+    assert_eq!(with("d0", Some(bound_ms - 1)), Look::Clean);
+    for (id, removing_ms, why) in [
+        ("d0", Some(bound_ms), "it should be gone by now"),
+        ("d0", None, "nobody is removing it"),
+        ("d9", Some(0), "no plan ever named it"),
+    ] {
+        let look = with(id, removing_ms);
+        assert!(
+            matches!(&look, Look::Seen(Action::Kill, said) if said.contains(id)),
+            "{why}: {look:?}"
+        );
+    }
 }
 
 #[test]

@@ -48,7 +48,10 @@ pub async fn trip(
         by: who(env),
         reason: reason.clone(),
     });
-    freeze_here(state, env, &reason);
+    let freeze = new_freeze(env, &reason);
+    // Before anything else, so that no deploy slips in while the stop runs. The kill goes on under the
+    // same id: it sets the variable, and the file again where it could not be written here, and says so.
+    drop(freeze::write_local(state, env, &freeze));
     let args = KillArgs {
         env: Some(env.to_string()),
         deadline: STOP_MAX,
@@ -63,7 +66,8 @@ pub async fn trip(
         state_dir: Some(state.clone()),
     };
     let progress = Progress::silent();
-    launch_kill::run(&args, &around, &Pace::default(), Instant::now(), &progress)
+    let (pace, start) = (Pace::default(), Instant::now());
+    launch_kill::run_with(&args, &around, &pace, start, &progress, freeze)
         .await
         .map_err(|unusable| unusable.to_string())
 }
@@ -72,20 +76,14 @@ fn who(env: &EnvName) -> String {
     format!("watchdog of {env}")
 }
 
-/// Before anything else, so that no deploy slips in while the stop runs. The kill sets the variable.
-fn freeze_here(state: &StateDir, env: &EnvName, reason: &str) {
-    if freeze::read_local(state, env).is_frozen() {
-        return;
-    }
+fn new_freeze(env: &EnvName, reason: &str) -> Freeze {
     let tail = tokens::random_hex(FREEZE_ID_BYTES).unwrap_or_else(|_| "trip".to_owned());
-    let frozen = Freeze {
+    Freeze {
         id: format!("watchdog-{}-{tail}", clock::now().as_second()),
         at: clock::now_text(),
         by: who(env),
         reason: reason.to_owned(),
-    };
-    // The kill writes its own where this could not be written, and says so.
-    drop(freeze::write_local(state, env, &frozen));
+    }
 }
 
 /// The process's environment, with the watchdog as the one who asks and its own platform token.

@@ -10,6 +10,7 @@
     reason = "a test ends at the first surprise"
 )]
 
+pub(crate) mod background;
 pub(crate) mod target;
 
 use assert_cmd::Command;
@@ -90,6 +91,34 @@ impl Project {
             .env("LAUNCH_STATE_DIR", self.state())
             .timeout(COMMAND_MAX);
         command
+    }
+
+    /// `launch` in the project as another operator, with a state directory of its own.
+    pub(crate) fn launch_as(&self, state: &Path, args: &[&str]) -> Command {
+        let mut command = self.launch(args);
+        command.env("LAUNCH_STATE_DIR", state);
+        command
+    }
+
+    /// A second operator's state directory: the same platform, the same tokens, and the kill file as it is
+    /// now; freezes, receipts, locks and watchdogs are its own.
+    pub(crate) fn second_operator(&self) -> PathBuf {
+        let (first, second) = (self.state(), self.root.join("state-b"));
+        std::fs::create_dir_all(second.join("local")).unwrap();
+        let platform = Path::new("local").join("platform");
+        std::os::unix::fs::symlink(first.join(&platform), second.join(&platform)).unwrap();
+        for name in [
+            "kill-staging.json",
+            "token-staging",
+            "halt-staging",
+            "control-staging",
+            "watchdog-token-staging",
+        ] {
+            if first.join(name).exists() {
+                std::fs::copy(first.join(name), second.join(name)).unwrap();
+            }
+        }
+        second
     }
 
     /// The JSON document of a command that ends with `code`.

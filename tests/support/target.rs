@@ -3,6 +3,7 @@
 
 use super::Project;
 use launch::platform::calls;
+use launch_kill::freeze::{self, FreezeState};
 use launch_kill::platform::{self, Listing, ServiceIds};
 use launch_kill::{
     Auth, Client, Deadline, Endpoint, EnvName, JsonClient, KillFile, StateDir, TokenFile,
@@ -66,6 +67,23 @@ impl Target {
             deadline,
         ))
         .unwrap();
+    }
+
+    /// What the service's freeze variable says.
+    pub(crate) fn freeze(&self) -> FreezeState {
+        let deadline = Deadline::after(ANSWER_MAX);
+        block_on(freeze::read_variable(&self.client, &self.ids, deadline)).unwrap()
+    }
+
+    /// Asks the watchdog to do something, with the control token.
+    pub(crate) fn tell_watchdog(&self, path: &str, body: &Value) -> Option<Value> {
+        let token = self
+            .state
+            .read_token(TokenFile::Control, &self.env)
+            .unwrap();
+        let url = self.kill_file.watchdog_url.as_deref()?;
+        let client = JsonClient::new(Endpoint::parse(url).unwrap(), token).unwrap();
+        block_on(client.post(path, body, Deadline::after(ANSWER_MAX))).ok()
     }
 
     /// Deploys past `launch`, as somebody with the token could.

@@ -210,7 +210,7 @@ fn watchdog_witness(record: &WatchdogRecord, now: Instant) -> Option<WitnessRepo
 /// The operating system's own account, where the processes run on this machine.
 fn process_witness(state: &State) -> Option<WitnessReport> {
     if state.processes.is_empty() {
-        return None;
+        return never_ran_witness(state);
     }
     let lives: Vec<(u32, Life)> = state
         .processes
@@ -259,6 +259,37 @@ fn process_witness(state: &State) -> Option<WitnessReport> {
         )
     };
     Some(witness("process", status, detail))
+}
+
+/// For deployments that were cancelled before they ran: nothing answers for them and no process was ever
+/// named. The platform's word alone proves nothing; that this machine was searched for a process of
+/// each of them, after that word, and none was there, does.
+fn never_ran_witness(state: &State) -> Option<WitnessReport> {
+    let mut searched = state
+        .tracks
+        .iter()
+        .filter(|(_, track)| track.was_live)
+        .peekable();
+    searched.peek()?;
+    let is_proved =
+        searched.all(|(id, track)| !track.has_run && state.without_process.contains(id));
+    is_proved.then(|| {
+        witness(
+            "process",
+            WitnessStatus::Agrees,
+            "no process on this machine was started for it: it never ran",
+        )
+    })
+}
+
+/// Whether all that was stopped was, by the platform's own account, never placed.
+pub(crate) fn never_ran(state: &State) -> bool {
+    let mut live = state
+        .tracks
+        .values()
+        .filter(|track| track.was_live)
+        .peekable();
+    live.peek().is_some() && live.all(|track| !track.has_run)
 }
 
 /// Open orders as far as halted traders told them; `None` = not known.
@@ -357,8 +388,10 @@ pub(crate) fn is_settled(state: &State, frame: &Frame, is_success: bool, now: In
         .processes
         .values()
         .any(|process| process.life() == Life::Alive);
+    let is_search_pending = state.is_searched && dead.is_some() && state.searched_at.is_none();
     !is_watchdog_pending
         && !is_process_alive
+        && !is_search_pending
         && state.traders.values().all(|trader| {
             let is_halted = || proved_halt(trader, state, &[Extent::Full]).is_some();
             is_trader_mute(trader, frame) || (is_hopeless && is_halted())

@@ -127,7 +127,7 @@ pub(crate) struct Track {
     pub(crate) is_live: bool,
     /// Read as live at least once.
     pub(crate) was_live: bool,
-    /// Seen in a state in which a process may run (not merely queued or building).
+    /// Seen in a state in which a process may be there (not merely queued, building or being placed).
     pub(crate) has_run: bool,
     pub(crate) sent: BTreeMap<Action, Sent>,
     pub(crate) last_action: Option<Action>,
@@ -223,6 +223,12 @@ pub(crate) struct State {
     pub(crate) processes: BTreeMap<u32, ProcessId>,
     /// Deployment ids whose process is in `processes`.
     pub(crate) process_of: BTreeMap<String, u32>,
+    /// Deployment ids of which this machine was searched for a process after the platform said dead,
+    /// and none was there.
+    pub(crate) without_process: BTreeSet<String>,
+    /// Whether this machine is searched for such processes, and when that was last done.
+    pub(crate) is_searched: bool,
+    pub(crate) searched_at: Option<Instant>,
     pub(crate) was_running: bool,
     /// When the loopback platform itself was proved gone.
     pub(crate) platform_gone_at: Option<Instant>,
@@ -254,6 +260,9 @@ impl Board {
                 watchdog: WatchdogRecord::NotConfigured,
                 processes: BTreeMap::new(),
                 process_of: BTreeMap::new(),
+                without_process: BTreeSet::new(),
+                is_searched: false,
+                searched_at: None,
                 was_running: false,
                 platform_gone_at: None,
                 doubts: Vec::new(),

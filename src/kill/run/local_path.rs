@@ -10,7 +10,7 @@ use super::board::Board;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::pace::Pace;
-use crate::process::{Life, ProcessId};
+use crate::process::{self, Life, ProcessId};
 use crate::verdict::PlatformSays;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use tokio::net::TcpStream;
 
 /// Longest wait for a connection to the platform's port on this machine.
 const CONNECT_MAX: Duration = Duration::from_millis(500);
+
+/// What the platform starts every process of a deployment with. Source: Railway's provided variables.
+const DEPLOYMENT_VARIABLE: &str = "RAILWAY_DEPLOYMENT_ID";
 
 /// The processes of a local target.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ impl LocalPath {
     /// Registers the trader's process and watches until the run ends.
     pub(crate) fn start(self) {
         self.board.write(|state| {
+            state.is_searched = self.platform.is_some();
             if let Some(trader) = &self.trader {
                 state.was_running |= trader.life() == Life::Alive;
                 state.processes.insert(trader.pid, trader.clone());
@@ -71,9 +75,11 @@ impl LocalPath {
             }
             let says = self.board.read(platform_says);
             if matches!(says, PlatformSays::Dead | PlatformSays::GoneItself) {
+                self.search();
                 self.end_survivors(&mut survivors);
             } else {
                 survivors.clear();
+                self.forget_search();
             }
             self.deadline
                 .sleep(self.pace.probe.min(self.pace.term_after))
@@ -87,6 +93,50 @@ impl LocalPath {
             return false;
         };
         platform.life() == Life::Gone && is_refused(endpoint).await
+    }
+
+    /// Looks among this machine's processes for one of a deployment whose process the platform never
+    /// named. One that is found is a survivor like any other; none is what "it never ran" looks like
+    /// from outside.
+    fn search(&self) {
+        let Some(platform) = &self.platform else {
+            return;
+        };
+        let unnamed: Vec<String> = self.board.read(|state| {
+            let is_open = |id: &&String| {
+                !state.process_of.contains_key(*id) && !state.without_process.contains(*id)
+            };
+            let tracks = state.tracks.iter().filter(|(_, track)| track.was_live);
+            tracks.map(|(id, _)| id).filter(is_open).cloned().collect()
+        });
+        for id in unnamed {
+            let Some(found) = process::started_with(DEPLOYMENT_VARIABLE, &id, platform) else {
+                break;
+            };
+            self.board.write(|state| {
+                if found.is_empty() {
+                    state.without_process.insert(id);
+                    return;
+                }
+                state.was_running = true;
+                for process in found {
+                    state.process_of.insert(id.clone(), process.pid);
+                    state.processes.insert(process.pid, process);
+                }
+            });
+        }
+        self.board
+            .write(|state| state.searched_at = Some(Instant::now()));
+    }
+
+    /// What was found before something lived again says nothing about afterwards.
+    fn forget_search(&self) {
+        if self.board.read(|state| state.searched_at.is_some()) {
+            self.board.write(|state| {
+                state.without_process.clear();
+                state.searched_at = None;
+            });
+        }
     }
 
     fn end_survivors(&self, survivors: &mut BTreeMap<u32, Survivor>) {

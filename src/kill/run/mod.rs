@@ -10,6 +10,7 @@ mod check;
 mod chores;
 mod complete;
 mod drill;
+mod frozen_still;
 mod lift;
 mod local_path;
 mod outcome;
@@ -85,6 +86,22 @@ pub async fn run(
     start: Instant,
     progress: &Progress,
 ) -> Result<Report, Unusable> {
+    let freeze = new_freeze(args, around);
+    run_with(args, around, pace, start, progress, freeze).await
+}
+
+/// [`run`] under a freeze that the caller has set already: it goes on under the same id.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    args: &KillArgs,
+    around: &Surroundings,
+    pace: &Pace,
+    start: Instant,
+    progress: &Progress,
+    freeze: Freeze,
+) -> Result<Report, Unusable> {
     let mut found = resolve(args, around)?;
     let pace = Pace {
         settle: args.settle,
@@ -108,7 +125,6 @@ pub async fn run(
     }
     let start = if args.drill { Instant::now() } else { start };
     // One freeze for the whole run: a target with several services has one file and many variables.
-    let freeze = new_freeze(args, around);
     let mut crew = JoinSet::new();
     for (place, target) in found.targets.into_iter().enumerate() {
         let job = Job {

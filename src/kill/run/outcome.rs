@@ -56,6 +56,13 @@ fn reason(state: &State, job: &Job, end: &End) -> String {
     } else if !state.doubts.is_empty() {
         parts.push(state.doubts.join("; "));
     }
+    if end.verdict == Verdict::PlatformOnly && assess::never_ran(state) {
+        parts.push(
+            "it was cancelled while queued or building, so it never ran, by the platform's own \
+             account alone"
+                .to_owned(),
+        );
+    }
     if end.verdict.exit_code() != 0 && end.elapsed >= job.span {
         parts.push(format!("deadline of {} s reached", job.span.as_secs_f32()));
     }
@@ -144,6 +151,13 @@ fn may_restart(state: &State, job: &Job) -> Vec<String> {
         all.push(format!(
             "another operator's deploy: the freeze is on this machine only ({why})"
         ));
+    }
+    if state.platform_gone_at.is_some() {
+        all.push(
+            "this machine's platform, once it is started again: it goes on with a deployment that \
+             was still queued or building when it ended"
+                .to_owned(),
+        );
     }
     for (id, track) in &state.tracks {
         if track.final_status.as_deref() == Some("SUCCESS (stopped)") {

@@ -92,6 +92,8 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
     let elapsed = job.start.elapsed();
     if job.is_drill && verdict == Verdict::Verified {
         super::lift::own_freeze(&job, &board, platform.as_ref(), deadline).await;
+    } else {
+        super::frozen_still::read_back(&job, &board, platform.as_ref(), deadline).await;
     }
     board.dismiss();
     super::outcome::report(

@@ -239,7 +239,7 @@ impl Sweep {
                 .get_or_insert_with(|| deployment.status_text());
             track.is_live = is_live;
             track.was_live |= is_live;
-            track.has_run |= is_live && !deployment.status.is_in_progress();
+            track.has_run |= is_live && deployment.may_have_run();
             track.final_status = Some(deployment.status_text());
             if is_live {
                 state.was_running = true;
