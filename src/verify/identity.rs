@@ -223,6 +223,7 @@ pub(crate) mod tests {
                 .collect(),
             lease: None,
             halted: None,
+            flatten: None,
             feeds: vec![],
             last_tick_at: None,
             windows: vec![],

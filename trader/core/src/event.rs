@@ -170,7 +170,7 @@ pub enum ControlAction {
     Halt,
     /// Entries off, entry orders cancelled, exits stay on.
     ReduceOnly,
-    /// Sell what is held for at most `exit.flatten_secs`; entries off.
+    /// Sell what is held for at most `exit.flatten_secs`, entries off; then as after a full halt.
     Flatten,
     /// Lifts halt and latches. The only way back.
     Reenable {

@@ -48,6 +48,8 @@ pub struct Draft<'a> {
     pub shares: Shares,
     /// The most expensive end.
     pub worst_cost: Usd,
+    /// An end earlier than the ordinary one, where there is one.
+    pub expires_by: Option<EpochMs>,
 }
 
 /// What the market shows for a draft.
@@ -57,7 +59,8 @@ pub struct Shown {
     pub oracle_age_ms: Option<i64>,
     /// Age of the token's book, ms.
     pub book_age_ms: Option<i64>,
-    /// The price on the side that the draft would take.
+    /// The price that the collar is laid round: on the side that the draft would take, or (flatten)
+    /// the middle of the market.
     pub book_price: Option<TokenPrice>,
 }
 
@@ -139,7 +142,11 @@ impl Gateway {
             purpose: draft.purpose,
             price: draft.price,
             shares: draft.shares,
-            expires_at: now.plus_ms(ORDER_LIFE_MS).min(draft.window.close()),
+            expires_at: draft
+                .expires_by
+                .unwrap_or(EpochMs(i64::MAX))
+                .min(now.plus_ms(ORDER_LIFE_MS))
+                .min(draft.window.close()),
             worst_cost: draft.worst_cost,
         };
         let approved = self.gate.approve(order, &facts)?;

@@ -268,6 +268,11 @@ impl Market {
         )
     }
 
+    /// Whether windows of this asset and length are traded here.
+    pub fn trades(&self, id: WindowId) -> bool {
+        self.assets.contains_key(&id.asset()) && self.lengths.contains(&id.length())
+    }
+
     /// A window.
     pub fn window(&self, id: WindowId) -> Option<&WindowState> {
         self.windows.get(&id)

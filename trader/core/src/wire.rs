@@ -4,7 +4,7 @@
 //! types (it depends on nothing of ours) and reads the same JSON leniently.
 
 use crate::manifest::Mode;
-use crate::units::{EpochMs, Usd};
+use crate::units::{EpochMs, Shares, TokenPrice, Usd};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,6 +46,9 @@ pub struct Health {
     pub lease: Option<LeaseHealth>,
     /// Set when halted: who, why, and how far.
     pub halted: Option<Halted>,
+    /// Set once a flatten was asked for, until a re-enable: how the selling goes, or went.
+    #[serde(default)]
+    pub flatten: Option<FlattenHealth>,
     /// Age of each feed's newest event.
     pub feeds: Vec<FeedHealth>,
     /// Time of the newest event that the engine has seen, RFC 3339.
@@ -139,11 +142,133 @@ pub struct PositionHealth {
     /// `up` or `down`.
     pub outcome: String,
     /// Shares held.
-    pub shares: crate::units::Shares,
+    pub shares: Shares,
     /// What they cost, fees included: also the most they can lose.
     pub cost_usd: Usd,
+    /// The same, under the name that a stop's report uses.
+    pub worst_loss_usd: Usd,
+    /// What one share cost, fees included, USD.
+    pub avg_cost: Option<Usd>,
+    /// What the market last paid for one share; `None` = no bid, or no book seen.
+    pub last_bid: Option<TokenPrice>,
+    /// Whole seconds until the window closes and settles; negative while the outcome is awaited.
+    pub seconds_to_settlement: i64,
     /// Milliseconds until the window closes; negative while settlement is awaited.
     pub closes_in_ms: i64,
+}
+
+/// How a flatten goes, or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlattenHealth {
+    /// How far it is.
+    pub state: FlattenState,
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it was recorded.
+    pub since: EpochMs,
+    /// The instant after which nothing more is sold.
+    pub ends_at: EpochMs,
+    /// When it ended.
+    pub ended_at: Option<EpochMs>,
+    /// What was held when it began, or has come to be held since.
+    pub positions: Vec<FlattenPosition>,
+}
+
+/// How far a flatten is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlattenState {
+    /// Entries off, positions are being sold.
+    Selling,
+    /// Nothing is left that could be sold; fully halted.
+    Done,
+    /// Time ran out, or a full halt came first; fully halted.
+    Lapsed,
+}
+
+/// One position of a flatten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlattenPosition {
+    /// The coin.
+    pub asset: String,
+    /// The window.
+    pub window: String,
+    /// `up` or `down`.
+    pub outcome: String,
+    /// Whose position it is.
+    pub strategy: String,
+    /// The token held.
+    pub token: String,
+    /// Shares held when the flatten began.
+    pub shares: Shares,
+    /// What one share cost, fees included, USD.
+    pub avg_cost: Option<Usd>,
+    /// Shares sold since.
+    pub sold: Shares,
+    /// Shares still held.
+    pub left: Shares,
+    /// What the market last paid for one share; `None` = no bid, or no book seen.
+    pub last_bid: Option<TokenPrice>,
+    /// What the sale brought, after fees.
+    pub proceeds_usd: Usd,
+    /// The most that what is left can lose.
+    pub worst_loss_usd: Usd,
+    /// Whole seconds until the window closes and settles; negative while the outcome is awaited.
+    pub seconds_to_settlement: i64,
+    /// What it came to, so far.
+    pub result: FlattenOutcome,
+    /// The reason code behind the result, where there is one.
+    pub detail: Option<String>,
+}
+
+/// What selling one position came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlattenOutcome {
+    /// All of it is sold.
+    Sold,
+    /// Some of it is sold.
+    Partly,
+    /// Nobody bids, or no fresh book shows a bid.
+    NoBid,
+    /// Somebody bids, but further off the market than the price collar allows.
+    BelowCollar,
+    /// Its window had closed: it settles by itself.
+    WindowClosed,
+    /// The manifest declares neither its asset nor its window length, or the market is listed with
+    /// another token: there is nothing to sell it into.
+    NotDeclared,
+    /// Fewer shares than the venue's smallest order.
+    BelowMinimum,
+    /// A sale is in flight, or nobody knows what became of it.
+    Unknown,
+}
+
+/// `POST /flatten`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlattenRequest {
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+}
+
+/// Answer to `POST /flatten`, given after it is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlattenAnswer {
+    /// Whether the order to sell is in force and on disk.
+    pub flattening: bool,
+    /// The instant after which nothing more is sold.
+    pub ends_at: EpochMs,
+    /// Milliseconds until then.
+    pub ends_in_ms: u64,
+    /// Positions that are held.
+    pub positions: u32,
+    /// The instance.
+    pub nonce: String,
 }
 
 /// `GET /health/live`: open to anyone, tells nothing but life.

@@ -72,6 +72,7 @@ pub fn describe(
         components: engine.components(),
         lease: None,
         halted: engine.halted().cloned(),
+        flatten: engine.flatten(now),
         feeds: engine.feeds(now),
         last_tick_at: rfc3339(engine.now()),
         windows: engine.windows().iter().map(ToString::to_string).collect(),
@@ -103,6 +104,7 @@ impl Snapshot {
         for position in &mut health.positions {
             let passed = i64::try_from(elapsed_ms).unwrap_or(i64::MAX);
             position.closes_in_ms = position.closes_in_ms.saturating_sub(passed);
+            position.seconds_to_settlement = position.closes_in_ms.div_euclid(1_000);
         }
         health.lease = gate.lease_at(now);
         health.halted = stricter(gate.halted(), health.halted);

@@ -17,7 +17,7 @@ use crate::view::ExitView;
 use crate::window::{WindowId, WindowPhase};
 
 /// Least time between two exit orders for one position, ms.
-const EXIT_RETRY_MS: i64 = 1_000;
+pub(super) const EXIT_RETRY_MS: i64 = 1_000;
 
 /// Decisions that are no refusals, as they are remembered.
 const ENTERED: &str = "entered";
@@ -107,12 +107,17 @@ impl Engine {
             price: proposal.signal.price,
             shares: proposal.size.shares,
             worst_cost: proposal.size.worst_cost,
+            expires_by: None,
         };
         let shown = self.shown(id, outcome, Side::Buy);
         Some(self.gateway.propose(&draft, shown, &self.ledger, self.now))
     }
 
     fn decide_exits(&mut self, index: usize, id: WindowId, out: &mut Commands) {
+        // One seller at a time: a flatten sells everything, within its own bound.
+        if self.ledger.selling().is_some() {
+            return;
+        }
         for (owner, outcome) in self.positions_left_by(index, id) {
             match self.exit_order(index, id, &owner, outcome) {
                 None => {}
@@ -169,12 +174,7 @@ impl Engine {
             Ok(view) => view,
             Err(refusal) => return Some(Err(refusal)),
         };
-        let flatten = self.flatten_until.is_some_and(|until| self.now < until);
-        let reason = if flatten {
-            "flatten"
-        } else {
-            instance.exit(&view)?
-        };
+        let reason = instance.exit(&view)?;
         if held.get() < MIN_SHARES {
             let (seen, limit) = (Figure::Decimal(held.get()), Figure::Decimal(MIN_SHARES));
             return Some(Err(Refusal::new(
@@ -210,6 +210,7 @@ impl Engine {
             price,
             shares,
             worst_cost: Usd::ZERO,
+            expires_by: None,
         };
         let shown = self.shown(id, outcome, Side::Sell);
         Some(self.gateway.propose(&draft, shown, &self.ledger, self.now))
@@ -228,7 +229,7 @@ impl Engine {
     }
 
     /// Reserves an approved order in the ledger and hands it out, or (dry run) withholds it.
-    fn carry_out(
+    pub(super) fn carry_out(
         &mut self,
         approved: Approved<Order>,
         what: &str,

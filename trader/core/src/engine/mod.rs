@@ -4,6 +4,7 @@
 //! through [`Commands`], in the order in which the caller must carry it out.
 
 mod decide;
+mod flatten;
 mod reports;
 mod status;
 mod tally;
@@ -13,7 +14,7 @@ pub use tally::Tally;
 use crate::event::{Event, EventKind};
 use crate::gateway::Gateway;
 use crate::journal::Line;
-use crate::ledger::{LedgerState, RECORD_VERSION, Record, RecordBody};
+use crate::ledger::{LedgerState, PositionKey, RECORD_VERSION, Record, RecordBody};
 use crate::manifest::{MANIFEST_SCHEMA_VERSION, Manifest};
 use crate::market::Market;
 use crate::near_miss::near_miss;
@@ -90,7 +91,8 @@ pub enum EngineError {
 pub struct Engine {
     schema_version: u32,
     flatten_secs: NonZeroU32,
-    flatten_until: Option<EpochMs>,
+    /// Why a position was not sold at the flatten's last try, by reason code.
+    unsold: BTreeMap<PositionKey, &'static str>,
     /// Strategy by strategy in the manifest's order of priority, asset by asset.
     strategies: Vec<StrategyInstance>,
     market: Market,
@@ -152,7 +154,7 @@ impl Engine {
         let mut engine = Self {
             schema_version: manifest.schema_version,
             flatten_secs: manifest.exit.flatten_secs,
-            flatten_until: None,
+            unsold: BTreeMap::new(),
             strategies: compose(manifest, files)?,
             market: Market::new(&manifest.assets, lengths, freshness),
             gateway,
@@ -174,6 +176,7 @@ impl Engine {
         self.tally.events = self.tally.events.saturating_add(1);
         let records_before = self.ledger.next_seq();
         self.lapse_lease(out);
+        self.lapse_flatten(out);
         // A source that claims to be ahead of us would look fresh for ever; arrival bounds it.
         let at = event.src.map_or(event.t, |src| src.min(event.t));
         match &event.kind {
@@ -206,6 +209,7 @@ impl Engine {
             }
             EventKind::Control(control) => self.on_control(control, out),
         }
+        self.sell_off(out);
         if self.ledger.next_seq() != records_before {
             self.latch(out);
         }
@@ -300,5 +304,7 @@ fn distinct<T: Ord>(key: &'static str, items: &[T]) -> Result<(), EngineError> {
     Ok(())
 }
 
+#[cfg(test)]
+mod flatten_tests;
 #[cfg(test)]
 mod tests;

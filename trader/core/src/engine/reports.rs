@@ -223,7 +223,7 @@ impl Engine {
         }
     }
 
-    fn lose_lease(&mut self, what: &'static str, out: &mut Commands) {
+    pub(super) fn lose_lease(&mut self, what: &'static str, out: &mut Commands) {
         let Some(lease) = self.gateway.withdraw() else {
             return;
         };
@@ -264,7 +264,7 @@ impl Engine {
         out.journal.push(line.text());
         match &control.action {
             ControlAction::Reenable { freeze_id } => {
-                self.flatten_until = None;
+                self.unsold.clear();
                 let freeze_id = freeze_id.clone();
                 self.record(
                     RecordBody::Reenable {
@@ -276,7 +276,6 @@ impl Engine {
                 );
             }
             ControlAction::Halt => {
-                self.flatten_until = None;
                 self.record(
                     RecordBody::Halt {
                         by,
@@ -288,11 +287,8 @@ impl Engine {
                 self.lose_lease("halted", out);
                 self.cancel(false, out);
             }
-            ControlAction::ReduceOnly | ControlAction::Flatten => {
-                if control.action == ControlAction::Flatten {
-                    let life_ms = i64::from(self.flatten_secs.get()) * 1_000;
-                    self.flatten_until = Some(self.now.plus_ms(life_ms));
-                }
+            ControlAction::Flatten => self.begin_flatten(by, reason, out),
+            ControlAction::ReduceOnly => {
                 self.record(
                     RecordBody::Halt {
                         by,
@@ -308,7 +304,7 @@ impl Engine {
     }
 
     /// Cancels live orders: entries only, or all.
-    fn cancel(&self, entries_only: bool, out: &mut Commands) {
+    pub(super) fn cancel(&self, entries_only: bool, out: &mut Commands) {
         let due = self
             .ledger
             .live_orders()

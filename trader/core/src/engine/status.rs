@@ -126,6 +126,10 @@ impl Engine {
                 outcome: key.outcome.to_string(),
                 shares: position.held(),
                 cost_usd: position.held_cost(),
+                worst_loss_usd: position.held_cost(),
+                avg_cost: position.average_cost(),
+                last_bid: self.last_bid(&key),
+                seconds_to_settlement: (key.window.close() - now).div_euclid(1_000),
                 closes_in_ms: key.window.close() - now,
             })
             .collect()

@@ -4,11 +4,13 @@
 //! Pure: where records are kept is the runtime's business. The engine numbers every record; the
 //! runtime persists them in that order **before** it does anything they announce.
 
+mod flatten;
 mod order_state;
 mod position;
 mod queries;
 mod state;
 
+pub use flatten::{Flatten, FlattenEnd, HeldBefore};
 pub use order_state::{OrderPhase, OrderState};
 pub use position::{Position, PositionKey};
 pub use state::LedgerState;
@@ -108,7 +110,21 @@ pub enum RecordBody {
         /// `true`: entries off, exits on. `false`: nothing is sent at all.
         reduce_only: bool,
     },
-    /// A person lifted halt and latches.
+    /// An order to sell what is held until `ends_ms`; entries off, as with a reduce-only halt.
+    Flatten {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The instant after which nothing more is sold.
+        ends_ms: EpochMs,
+    },
+    /// The selling is over: from here on nothing is sent at all.
+    FlattenEnd {
+        /// Whether nothing was left that could be sold.
+        done: bool,
+    },
+    /// A person lifted halt, flatten and latches.
     Reenable {
         /// Who.
         by: String,

@@ -62,6 +62,12 @@ impl Position {
         self.paid.get().checked_div(self.bought.get())
     }
 
+    /// Average cost per share, fees included, USD; `None` when nothing was bought.
+    pub fn average_cost(&self) -> Option<Usd> {
+        let per_share = self.cost.get().checked_div(self.bought.get())?;
+        Some(Usd::new(per_share.round_dp(SPLIT_DIGITS)))
+    }
+
     fn sold_cost(&self) -> Usd {
         if self.sold >= self.bought {
             return self.cost;

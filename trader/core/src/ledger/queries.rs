@@ -41,6 +41,23 @@ impl LedgerState {
         })
     }
 
+    /// A position, whatever is left of it; `None` when nothing of it was ever bought, or its window
+    /// is forgotten.
+    pub fn position(&self, key: &PositionKey) -> Option<&Position> {
+        let held_by = (key.strategy.clone(), key.outcome);
+        self.windows.get(&key.window)?.positions.get(&held_by)
+    }
+
+    /// A position's exit order that may still fill, its fate unknown included: nothing more of it
+    /// may be sold before that is settled.
+    pub fn exit_in_flight(&self, key: &PositionKey) -> Option<&OrderState> {
+        self.windows.get(&key.window)?.live().find(|state| {
+            state.order.purpose == Purpose::Exit
+                && state.order.id.strategy == key.strategy
+                && state.order.outcome == key.outcome
+        })
+    }
+
     /// What is held in a window, by whom.
     pub fn held_in(
         &self,

@@ -1,5 +1,6 @@
 //! The fold: records in, state out. The same records, repeated however often, give the same state.
 
+use super::flatten::{Flatten, FlattenEnd};
 use super::position::Position;
 use super::{LedgerError, OrderPhase, OrderState, RECORD_VERSION, Record, RecordBody};
 use crate::order::{Order, OrderId, Purpose, Side};
@@ -67,6 +68,7 @@ pub struct LedgerState {
     pub(super) losses_in_row: u32,
     pub(super) halt: Option<Halted>,
     pub(super) latches: BTreeMap<String, Halted>,
+    pub(super) flatten: Option<Flatten>,
 }
 
 struct Fill<'a> {
@@ -104,6 +106,7 @@ impl Default for LedgerState {
             losses_in_row: 0,
             halt: None,
             latches: BTreeMap::new(),
+            flatten: None,
         }
     }
 }
@@ -192,6 +195,10 @@ impl LedgerState {
             } => {
                 // A softer halt never loosens a harder one.
                 let harder_stands = self.halt.as_ref().is_some_and(|h| !h.reduce_only);
+                if let Some(flatten) = self.flatten.as_mut().filter(|_| !reduce_only) {
+                    let end = FlattenEnd { at: t, done: false };
+                    flatten.ended.get_or_insert(end);
+                }
                 if !(harder_stands && *reduce_only) {
                     self.halt = Some(Halted {
                         by: by.clone(),
@@ -201,6 +208,12 @@ impl LedgerState {
                     });
                 }
             }
+            RecordBody::Flatten {
+                by,
+                reason,
+                ends_ms,
+            } => self.begin_flatten(by, reason, *ends_ms, t),
+            RecordBody::FlattenEnd { done } => self.end_flatten(*done, t),
             RecordBody::Latch { safeguard, detail } => {
                 self.latches
                     .entry(safeguard.clone())
@@ -214,6 +227,7 @@ impl LedgerState {
             RecordBody::Reenable { .. } => {
                 self.roll_day(t);
                 self.halt = None;
+                self.flatten = None;
                 self.latches.clear();
                 self.losses_in_row = 0;
                 self.pnl_day_base = self.pnl_day;

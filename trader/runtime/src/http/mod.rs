@@ -1,6 +1,6 @@
-//! The HTTP surface: look, halt, lease, re-enable.
+//! The HTTP surface: look, halt, flatten, lease, re-enable.
 //!
-//! Answers without waiting for the loop, except where durability is the answer (halt, re-enable), and
+//! Answers without waiting for the loop, except where durability is the answer (halt, flatten, re-enable), and
 //! then only so long. Must not decide anything about trading: it hands requests to the gate and the
 //! loop. Types are `trader_core::wire`; refusals are JSON `{error}`.
 
@@ -24,9 +24,10 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use trader_core::units::EpochMs;
 use trader_core::wire::{
-    HaltAnswer, HaltRequest, Halted, Health, LeaseAnswer, LeaseRequest, Live, ReenableAnswer,
-    ReenableRequest,
+    FlattenAnswer, FlattenRequest, HaltAnswer, HaltRequest, Halted, Health, LeaseAnswer,
+    LeaseRequest, Live, ReenableAnswer, ReenableRequest,
 };
 
 /// Largest request body, bytes; ours are a few hundred.
@@ -43,10 +44,21 @@ pub const TEXT_MAX_CHARS: usize = 500;
 pub enum Control {
     /// Make this halt durable and apply it. Answered with the number of open orders.
     Halt(Halted, oneshot::Sender<Result<u32, String>>),
+    /// Make this order to sell durable and apply it. Answered with its end and the positions held.
+    Flatten(Halted, oneshot::Sender<Result<Flattening, String>>),
     /// Make this re-enable durable and apply it. Answered with the reason of a refusal.
     Reenable(ReenableRequest, oneshot::Sender<Result<(), String>>),
     /// A lease was taken or renewed: the loop reads it from the gate.
     Leased,
+}
+
+/// An order to sell that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flattening {
+    /// The instant after which nothing more is sold.
+    pub ends_at: EpochMs,
+    /// Positions that are held.
+    pub positions: u32,
 }
 
 /// What the handlers share.
@@ -79,6 +91,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/halt", post(halt))
+        .route("/flatten", post(flatten))
         .route("/lease", post(lease))
         .route("/reenable", post(reenable))
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no such path"))
@@ -146,6 +159,37 @@ async fn halt(
     Ok(Json(HaltAnswer {
         halted: true,
         open_orders,
+        nonce: surface.nonce(),
+    }))
+}
+
+/// Sells what is held, for a bounded time: the halt token does, because it can only reduce. Entries
+/// are off at once, whatever becomes of the rest.
+async fn flatten(
+    State(surface): Shared,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<FlattenAnswer>, Refused> {
+    surface.authorise(&headers, Needs::Either)?;
+    let request: FlattenRequest = parse(body)?;
+    let now = clock::wall();
+    let order = Halted {
+        by: cut(&request.by),
+        reason: cut(&request.reason),
+        reduce_only: true,
+        at: now,
+    };
+    surface.gate.latch_halt(order.clone());
+    let durable = surface.ask(|reply| Control::Flatten(order, reply)).await;
+    let flattening = durable.map_err(|why| Refused {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: format!("entries are off, nothing is sold: {why}"),
+    })?;
+    Ok(Json(FlattenAnswer {
+        flattening: true,
+        ends_at: flattening.ends_at,
+        ends_in_ms: u64::try_from(flattening.ends_at - now).unwrap_or(0),
+        positions: flattening.positions,
         nonce: surface.nonce(),
     }))
 }

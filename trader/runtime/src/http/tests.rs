@@ -74,7 +74,7 @@ impl Server {
                 reply.send(Ok(open_orders)).unwrap();
                 halt
             }
-            other @ (Control::Reenable(..) | Control::Leased) => {
+            other @ (Control::Flatten(..) | Control::Reenable(..) | Control::Leased) => {
                 panic!("wanted a halt, got {other:?}")
             }
         }
@@ -278,4 +278,68 @@ async fn an_idle_connection_does_not_keep_others_out() {
         !halt.reduce_only,
         "a halt without reduce_only is a full one"
     );
+}
+
+#[tokio::test]
+async fn a_flatten_shuts_entries_at_once_and_is_acknowledged_only_when_durable() {
+    let mut server = Server::start(None).await;
+    server.ask("/lease", Some(CONTROL), Some(&lease())).await;
+    assert!(matches!(server.control.recv().await, Some(Control::Leased)));
+    let body = json!({"reason": "night", "by": "ann"}).to_string();
+    for token in [None, Some("wrong-wrong-wrong")] {
+        assert_eq!(server.ask("/flatten", token, Some(&body)).await.0, 401);
+    }
+    let strange = json!({"reason": "night", "by": "ann", "for_secs": 600}).to_string();
+    assert_eq!(
+        server.ask("/flatten", Some(HALT), Some(&strange)).await.0,
+        400,
+        "nobody lengthens it"
+    );
+    let ends_at = EpochMs(clock::wall().0 + 30_000);
+    for kept in [true, false] {
+        let gate = Arc::clone(&server.gate);
+        let mut control = std::mem::replace(&mut server.control, mpsc::channel(1).1);
+        let asked = server.ask("/flatten", Some(HALT), Some(&body));
+        let told = async {
+            let Some(Control::Flatten(order, reply)) = control.recv().await else {
+                panic!("wanted a flatten");
+            };
+            assert!(order.reduce_only && order.by == "ann");
+            let now = Instant::now();
+            assert_eq!(
+                gate.may_send(crate::gate::Sending::Entry, now),
+                Err(crate::gate::Refusal::Halted),
+                "before it is durable"
+            );
+            assert_eq!(gate.may_send(crate::gate::Sending::Exit, now), Ok(()));
+            let flattening = Flattening {
+                ends_at,
+                positions: 2,
+            };
+            let word = if kept {
+                Ok(flattening)
+            } else {
+                Err("fully halted by bob".to_owned())
+            };
+            reply.send(word).unwrap();
+        };
+        let ((status, answer), ()) = tokio::join!(asked, told);
+        server.control = control;
+        if kept {
+            assert_eq!((status, answer["flattening"].as_bool()), (200, Some(true)));
+            assert_eq!(
+                (answer["positions"].as_u64(), answer["nonce"].as_str()),
+                (Some(2), Some("n1"))
+            );
+            assert!(answer["ends_in_ms"].as_u64().unwrap() <= 30_000);
+        } else {
+            assert_eq!(status, 503, "{answer}");
+            assert!(
+                answer["error"]
+                    .as_str()
+                    .unwrap()
+                    .contains("fully halted by bob")
+            );
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::faults;
 use crate::feeds::FeedError;
 use crate::gate::Gate;
 use crate::health::{self, Program, Snapshot};
-use crate::http::Control;
+use crate::http::{Control, Flattening};
 use crate::log::{self, Level};
 use crate::manifest_files::Declared;
 use crate::session::Session;
@@ -94,8 +94,9 @@ impl Desk {
     /// A halt of the ledger or a latch of a safeguard shuts the gate as well, so that no lease is
     /// taken on top of it.
     pub(super) fn shut_gate_if_halted(&self) {
-        if self.gate.halted().is_none()
-            && let Some(halt) = self.session.engine().halted()
+        let known = self.gate.halted();
+        if let Some(halt) = self.session.engine().halted()
+            && known.is_none_or(|known| known.reduce_only && !halt.reduce_only)
         {
             log::line(
                 Level::Warn,
@@ -127,6 +128,11 @@ impl Desk {
                 self.halt(&halt)?;
                 self.publish();
                 answer(reply, self.halt_read_back());
+            }
+            Control::Flatten(order, reply) => {
+                self.flatten(&order)?;
+                self.publish();
+                answer(reply, self.flatten_read_back(order.at));
             }
             Control::Reenable(request, reply) => {
                 let result = self.reenable(&request)?;
@@ -163,6 +169,34 @@ impl Desk {
         } else {
             Err("the engine did not record it".to_owned())
         }
+    }
+
+    fn flatten(&mut self, order: &Halted) -> Result<(), LoopError> {
+        self.gate.latch_halt(order.clone());
+        self.take(EventKind::Control(trader_core::event::Control {
+            action: ControlAction::Flatten,
+            by: order.by.clone(),
+            reason: order.reason.clone(),
+        }))
+    }
+
+    /// The ledger's own word. One that a full halt forbids is refused, and so is one after the first
+    /// has ended: only a person gives it another go.
+    fn flatten_read_back(&self, asked_at: EpochMs) -> Result<Flattening, String> {
+        let ledger = self.session.engine().ledger();
+        let flatten = ledger
+            .flatten()
+            .filter(|flatten| flatten.ended.is_none_or(|end| end.at >= asked_at));
+        let Some(flatten) = flatten else {
+            return Err(match ledger.halt() {
+                Some(halt) => format!("fully halted by {}: {}", halt.by, halt.reason),
+                None => "the engine did not record it".to_owned(),
+            });
+        };
+        Ok(Flattening {
+            ends_at: flatten.ends_at,
+            positions: u32::try_from(ledger.open_positions().count()).unwrap_or(u32::MAX),
+        })
     }
 
     fn reenable(&mut self, request: &ReenableRequest) -> Result<Result<(), String>, LoopError> {
@@ -221,6 +255,7 @@ impl Desk {
         }
         // The simulated venue runs on our clock, so the offset is known to be 0.
         self.take(EventKind::Clock(ClockTick { offset_ms: Some(0) }))?;
+        self.session.look_up_unknown(clock::wall())?;
         self.session.flush();
         Ok(())
     }

@@ -143,6 +143,12 @@ impl Loop {
                     self.note_halt(&halt).map_err(|error| error.to_string()),
                 );
             }
+            // Entries are off for whoever writes; only the writer can sell.
+            Control::Flatten(halt, reply) => {
+                let noted = self.note_halt(&halt).map_err(|error| error.to_string());
+                let why = "standby: another instance holds the writer lock";
+                answer(reply, Err(noted.err().unwrap_or_else(|| why.to_owned())));
+            }
             Control::Reenable(_, reply) => {
                 let why = "standby: ask the instance that holds the writer lock";
                 answer(reply, Err(why.to_owned()));

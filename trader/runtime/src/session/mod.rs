@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trader_core::engine::{Commands, Engine, EngineError};
 use trader_core::event::Event;
-use trader_core::ledger::{LedgerError, LedgerState, RECORD_VERSION, Record, RecordBody};
+use trader_core::ledger::{
+    LedgerError, LedgerState, OrderPhase, RECORD_VERSION, Record, RecordBody,
+};
 use trader_core::order::{Order, Purpose};
 use trader_core::run::not_sent;
 use trader_core::safeguards::Approved;
@@ -21,6 +23,9 @@ use trader_core::units::EpochMs;
 
 /// Most events that one event may cause, the wire's reports included. More is a loop, not trading.
 pub const CASCADE_MAX: usize = 10_000;
+
+/// Most orders of unknown fate that are looked up at one time.
+pub const LOOK_UPS_MAX: usize = 16;
 
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +208,25 @@ impl Session {
         }
         self.take_all(answers.into())?;
         Ok(unresolved.len())
+    }
+
+    /// Asks the wire again what became of orders whose fate is not known: one of them blocks the
+    /// exits of its position until it is settled. At most [`LOOK_UPS_MAX`] at a time.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn look_up_unknown(&mut self, now: EpochMs) -> Result<(), SessionError> {
+        let mut answers = Vec::new();
+        if let Way::Open(_, wire) = &mut self.way {
+            let ledger = self.engine.ledger();
+            let unknown = ledger
+                .live_orders()
+                .filter(|state| state.phase == OrderPhase::Unknown);
+            for state in unknown.take(LOOK_UPS_MAX) {
+                wire.look_up(&state.order.id, now, &mut answers);
+            }
+        }
+        self.take_all(answers.into())
     }
 
     /// Cancels every order that may still fill: the last act of a process that ends.

@@ -6,7 +6,7 @@ use crate::test_support::{declared, lease_event};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use trader_core::ledger::OrderPhase;
+use trader_core::event::{EventKind, OrderReport, OrderStatus};
 use trader_core::order::OrderId;
 use trader_core::sim::generator::Generator;
 use trader_core::units::{Asset, Usd};
@@ -236,4 +236,51 @@ fn an_order_that_expired_while_the_disk_was_slow_is_not_sent() {
         assert_eq!(bench.session.counts().sent, sent, "after {waited:?}");
         assert_eq!(bench.session.counts().stopped, 1 - sent);
     }
+}
+
+/// A wire that loses its answers, and knows when it is asked again.
+#[derive(Debug)]
+struct ForgetfulWire {
+    asked: Sender<OrderId>,
+}
+
+impl Wire for ForgetfulWire {
+    fn send(&mut self, order: &Approved<Order>, now: EpochMs, out: &mut Vec<Event>) {
+        out.push(told(&order.get().id, OrderStatus::Unknown, now));
+    }
+    fn cancel(&mut self, _: &OrderId, _: EpochMs, _: &mut Vec<Event>) {}
+    fn observe(&mut self, _: &Event, _: &mut Vec<Event>) {}
+    fn look_up(&mut self, id: &OrderId, now: EpochMs, out: &mut Vec<Event>) {
+        self.asked.send(id.clone()).unwrap();
+        out.push(told(id, OrderStatus::Cancelled, now));
+    }
+}
+
+fn told(id: &OrderId, status: OrderStatus, t: EpochMs) -> Event {
+    Event {
+        t,
+        src: None,
+        kind: EventKind::Order(OrderReport {
+            id: id.clone(),
+            status,
+            detail: None,
+        }),
+    }
+}
+
+#[test]
+fn an_order_of_unknown_fate_is_looked_up_and_blocks_nothing_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = bench(&folder.path().join("ledger.sqlite3"), false);
+    bench.lease();
+    let (asked, heard) = channel();
+    bench.session.way = Way::Open(Arc::clone(&bench.gate), Box::new(ForgetfulWire { asked }));
+    let order = bench.play_until_intent().unwrap();
+    let now = bench.session.engine().now();
+    assert_eq!(bench.session.engine().open_orders(), 1, "counts as filled");
+    bench.session.look_up_unknown(now).unwrap();
+    assert_eq!(heard.try_recv().unwrap(), order.id);
+    assert_eq!(bench.session.engine().open_orders(), 0);
+    bench.session.look_up_unknown(now).unwrap();
+    assert!(heard.try_recv().is_err(), "what is known is not asked for");
 }
