@@ -13,9 +13,10 @@ const SCRUB_MIN_LEN: usize = 6;
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a text, without the whitespace around it (files end with a newline). Empty is `None`.
+    /// Wraps a text, without the whitespace around it (files end with a newline) and without the byte
+    /// order mark that some editors put before it. Empty is `None`.
     pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = text.trim_start_matches('\u{feff}').trim();
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
@@ -70,5 +71,12 @@ mod tests {
     #[test]
     fn blank_is_no_secret() {
         assert_eq!(Secret::new("  \n"), None);
+        assert_eq!(Secret::new("\u{feff}\r\n"), None);
+    }
+
+    #[test]
+    fn an_editors_marks_are_not_part_of_it() {
+        let secret = Secret::new("\u{feff}tok-1\r\n").unwrap();
+        assert_eq!(secret.expose(), "tok-1");
     }
 }

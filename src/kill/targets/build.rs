@@ -8,6 +8,7 @@ use crate::kill_file::{KillFile, LocalProcesses, living_platform};
 use crate::secret::Secret;
 use crate::state_dir::{EnvName, TokenFile};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
 /// How a target is called that is named by flags alone.
 const FLAGS: &str = "flags";
@@ -72,6 +73,9 @@ pub(super) fn build(
     let of_file = |value: &Option<String>| value.clone().filter(|_| is_files_own);
     if is_local {
         found.notes.extend(ignored_by_local(&label, around));
+    }
+    if let Some(env) = env {
+        found.notes.extend(odd_token_files(env, around));
     }
     let mut target = Target {
         name: env.cloned(),
@@ -262,6 +266,44 @@ pub(super) fn local_stand_in(
             platform: Some("local".into()),
             ..KillFile::default()
         })
+}
+
+/// Whether the environment's token file holds a token of this machine's platform: 64 hexadecimal
+/// digits. Railway's are UUIDs, and must not be asked of anybody else.
+pub(super) fn is_token_of_here(env: &EnvName, around: &Surroundings) -> bool {
+    around
+        .token(TokenFile::Platform, Some(env))
+        .is_some_and(|token| {
+            let text = token.expose();
+            text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit())
+        })
+}
+
+/// What is odd about the environment's token files.
+fn odd_token_files(env: &EnvName, around: &Surroundings) -> Vec<String> {
+    let Some(dir) = &around.state_dir else {
+        return Vec::new();
+    };
+    let odd = |kind| {
+        let path = dir.token_path(kind, env);
+        match dir.read_token(kind, env) {
+            Err(error) => Some(format!("{error}; it is left out")),
+            Ok(Some(_)) if is_open_to_others(&path) => Some(format!(
+                "others can read {}: chmod 600 it, and make a new token if this machine has others",
+                path.display()
+            )),
+            Ok(_) => None,
+        }
+    };
+    [TokenFile::Platform, TokenFile::Halt]
+        .into_iter()
+        .filter_map(odd)
+        .collect()
+}
+
+/// Whether anybody but the owner may read a file.
+pub(crate) fn is_open_to_others(path: &std::path::Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
 }
 
 /// The platform of this machine may have been started again since the deploy, at another port.

@@ -2,7 +2,7 @@
 //!
 //! Ids of the environment variables that are not a target's own make a second target and a doubt.
 
-use super::build::{build, has_id_flags, local_stand_in};
+use super::build::{build, has_id_flags, is_token_of_here, local_stand_in};
 use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
 use crate::args::KillArgs;
 use crate::kill_file::KillFile;
@@ -85,6 +85,14 @@ fn one_env(
             found.notes.push(format!("{error}; {rest}"));
             stand_in
         })
+    });
+    let file = file.or_else(|| {
+        let stand_in =
+            local_stand_in(env, args, around).filter(|_| is_token_of_here(env, around))?;
+        found.notes.push(format!(
+            "{env} has no kill file; going on with what this machine's platform knows"
+        ));
+        Some(stand_in)
     });
     let has_file = file.is_some();
     let file = file.unwrap_or_default();
