@@ -9,8 +9,8 @@ use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::{ExecutableDocument, Schema};
 use launch_kill::curl::STOP_SCRIPT;
 use std::process::{Command, Output, Stdio};
-use support::Project;
 use support::target::Target;
+use support::{Project, has_curl};
 
 const SDL: &str = include_str!("../schemas/railway.graphql");
 
@@ -75,15 +75,6 @@ fn a_planted_fault_is_found() {
         .replace("id: $id", "name: $id")
         .into();
     assert!(fault(&body).is_some());
-}
-
-/// Whether curl and a shell are there; without them these tests say so and prove nothing.
-fn has_curl(test: &str) -> bool {
-    let found = Command::new("curl").arg("--version").output().is_ok();
-    if !found {
-        eprintln!("SKIPPED {test}: no curl on this machine (.ci/run wants one)");
-    }
-    found
 }
 
 /// `sh` with this script on its standard input and nothing else of this process but the PATH.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use support::target::Target;
-use support::{Project, wait_until};
+use support::{Project, skipped, wait_until};
 
 /// Longest wait for something that happens by itself within a second or two.
 const SOON: Duration = Duration::from_secs(20);
@@ -29,7 +29,10 @@ fn binaries() -> Vec<String> {
     if alone.is_file() {
         all.push(format!("'{}'", alone.display()));
     } else {
-        eprintln!("SKIPPED launch-kill: not built (cargo test --workspace builds it)");
+        skipped(
+            "launch-kill",
+            "not built (cargo test --workspace builds it)",
+        );
     }
     all
 }
@@ -227,7 +230,7 @@ impl Disk {
             .stderr(Stdio::null())
             .status();
         if !mounted.is_ok_and(|status| status.success()) {
-            eprintln!("SKIPPED full and read-only disk: this process may not mount one");
+            skipped("full and read-only disk", "this process may not mount one");
             return None;
         }
         for name in ["kill-staging.json", "token-staging", "halt-staging"] {

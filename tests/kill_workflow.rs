@@ -10,8 +10,8 @@ use launch_kill::curl::STOP_SCRIPT;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use support::Project;
 use support::target::Target;
+use support::{Project, has_curl};
 use yaml_rust2::{Yaml, YamlLoader};
 
 const WORKFLOW: &str = include_str!("../.github/workflows/kill.yml");
@@ -139,7 +139,7 @@ fn values(project: &Project) -> BTreeMap<&'static str, String> {
 /// Runs a step as GitHub does (`sh -e FILE`), with the environment that the workflow gives it.
 fn run(step: usize, folder: &Path, values: &BTreeMap<&str, String>) -> Output {
     let (workflow, steps) = (workflow(), steps());
-    let (job, step) = (&workflow["jobs"]["kill"], &steps[step]);
+    let (job, step) = (&workflow["jobs"]["kill"], steps.get(step).unwrap());
     let file = folder.join("step.sh");
     std::fs::write(&file, text(&step["run"])).unwrap();
     let mut command = Command::new("sh");
@@ -172,14 +172,6 @@ fn said(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
-}
-
-fn has_curl(test: &str) -> bool {
-    let found = Command::new("curl").arg("--version").output().is_ok();
-    if !found {
-        eprintln!("SKIPPED {test}: no curl on this machine (.ci/run wants one)");
-    }
-    found
 }
 
 #[test]

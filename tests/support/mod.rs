@@ -14,6 +14,7 @@ pub(crate) mod background;
 pub(crate) mod target;
 
 use assert_cmd::Command;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -215,6 +216,20 @@ impl Drop for Project {
         );
         drop(self.launch(&["platform", "stop"]).output());
     }
+}
+
+/// Says that a test proves nothing on this machine, and why.
+pub(crate) fn skipped(what: &str, why: &str) {
+    drop(writeln!(std::io::stderr(), "SKIPPED {what}: {why}"));
+}
+
+/// Whether curl is there; a test that needs it says that it is skipped.
+pub(crate) fn has_curl(test: &str) -> bool {
+    let found = std::process::Command::new("curl").arg("--version").output();
+    if found.is_err() {
+        skipped(test, "no curl on this machine (.ci/run wants one)");
+    }
+    found.is_ok()
 }
 
 /// The status of one check in a preflight document.

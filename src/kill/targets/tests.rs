@@ -41,7 +41,10 @@ fn write(dir: &Path, env: &str, platform: &str, service: &str) {
     };
     file.write(&StateDir::at(dir), &EnvName::parse(env).unwrap())
         .unwrap();
-    std::fs::write(dir.join(format!("token-{env}")), format!("token-of-{env}")).unwrap();
+    let token = Secret::new(&format!("token-of-{env}")).unwrap();
+    StateDir::at(dir)
+        .write_token(TokenFile::Platform, &EnvName::parse(env).unwrap(), &token)
+        .unwrap();
 }
 
 fn names(resolved: &Resolved) -> Vec<&str> {
