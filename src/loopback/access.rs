@@ -21,7 +21,7 @@ const PROJECT_TOKEN_HEADER: &str = "project-access-token";
 pub(crate) const NOT_AUTHORIZED: &str = "Not Authorized";
 /// Railway's answer to a project token in the Bearer header (measured); ASSUMED also for an unknown
 /// one in its own header.
-const TOKEN_NOT_FOUND: &str = "Project Token not found";
+pub(crate) const TOKEN_NOT_FOUND: &str = "Project Token not found";
 
 /// The token for provisioning, faults and ground truth; whoever can read the platform's folder has
 /// it.

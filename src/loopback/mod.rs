@@ -30,6 +30,7 @@ mod lifecycle;
 mod local_http;
 mod logs;
 mod mutation;
+mod network;
 mod object;
 mod page;
 mod places;
@@ -41,6 +42,7 @@ mod request_log;
 mod revival;
 mod server;
 mod settings;
+mod spoil;
 mod state;
 mod succession;
 mod supervisor;
@@ -48,6 +50,7 @@ mod surroundings;
 mod timing;
 pub mod venue;
 mod view;
+mod wire;
 
 #[cfg(test)]
 mod tests;

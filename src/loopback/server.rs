@@ -12,14 +12,14 @@ use std::time::Duration;
 use apollo_compiler::Schema;
 use apollo_compiler::validation::Valid;
 use axum::body::Bytes;
-use axum::extract::{Query, Request, State};
-use axum::http::header::{HOST, USER_AGENT};
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,10 +29,12 @@ use super::access::Caller;
 use super::admin;
 use super::endpoint::{self, Endpoint};
 use super::error::PlatformError;
-use super::faults::LONGEST_HANG_MS;
+use super::faults::{LONGEST_HANG_MS, NetworkKind};
 use super::graphql;
-use super::request_log::LoggedRequest;
+use super::network::{self, Asked};
+use super::request_log::{self, LoggedRequest};
 use super::supervisor::{Platform, PlatformOptions, now_ms};
+use super::wire::{Connection, Wire};
 
 /// The server ends this long after its last live deployment (real time, not scaled): long enough
 /// for a person to deploy again, short enough not to stay on a machine for ever.
@@ -41,8 +43,6 @@ pub const IDLE_EXIT: Duration = Duration::from_mins(10);
 const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// Open requests get this long to end when the server ends.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// What Railway sends with every answer (measured on a trial plan; not enforced here).
-const RATE_LIMIT_POLICY: &str = "\"default\";q=1000;w=3600";
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -50,6 +50,15 @@ pub(crate) struct App {
     pub(crate) platform: Arc<Platform>,
     schema: &'static Valid<Schema>,
     pub(crate) ending: watch::Sender<bool>,
+}
+
+impl App {
+    /// Waits so long, or until the server ends.
+    async fn pause(&self, time: Duration) {
+        let mut ended = self.ending.subscribe();
+        let until = ended.wait_for(|ending| *ending);
+        drop(tokio::time::timeout(time, until).await);
+    }
 }
 
 /// A platform that answers.
@@ -95,7 +104,8 @@ pub(crate) async fn start(options: &PlatformOptions, port: u16) -> Result<Served
         drop(ended.wait_for(|ending| *ending).await);
     };
     let server = tokio::spawn(async move {
-        axum::serve(listener, router(app))
+        let service = router(app).into_make_service_with_connect_info::<Connection>();
+        axum::serve(Wire::new(listener), service)
             .with_graceful_shutdown(until)
             .await
     });
@@ -239,25 +249,51 @@ async fn unrouted(uri: Uri) -> Response {
 
 async fn answer_graphql(
     State(app): State<Arc<App>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
     headers: HeaderMap,
     Query(query): Query<Vec<(String, String)>>,
     body: Bytes,
 ) -> Response {
-    let hang_ms = app
-        .platform
-        .read(|world| world.faults.hang_ms)
-        .min(LONGEST_HANG_MS);
-    tokio::time::sleep(Duration::from_millis(hang_ms)).await;
-    let has_agent = headers
-        .get(USER_AGENT)
-        .is_some_and(|agent| !agent.is_empty());
-    app.platform
-        .log_request(LoggedRequest::of(&query, &headers, &body, now_ms()));
-    if !has_agent {
-        // Cloudflare stands before Railway and turns away whoever does not say what it is.
+    let mut line = LoggedRequest::of(&query, &headers, &body, now_ms());
+    line.connection = connection.number;
+    // Cloudflare stands before Railway and turns away whoever does not say what it is.
+    let is_turned_away = !line.user_agent;
+    let (kind, hang_ms) = app.platform.touch(|world| {
+        let has_faults = !is_turned_away && !world.faults.network.is_empty();
+        let asked = has_faults.then(|| Asked::of(&body));
+        let kind = asked.and_then(|asked| network::meet(&mut world.faults, &asked));
+        line.fault = kind.as_ref().map(network::name);
+        request_log::push(&mut world.requests, line);
+        (kind, world.faults.hang_ms)
+    });
+    let wait = |ms: u64| app.pause(Duration::from_millis(ms.min(LONGEST_HANG_MS)));
+    wait(hang_ms).await;
+    if is_turned_away {
         return (StatusCode::FORBIDDEN, "error code: 1010").into_response();
     }
-    let worker = Arc::clone(&app);
+    if kind == Some(NetworkKind::Hang) {
+        wait(LONGEST_HANG_MS).await;
+    }
+    let turned_away = kind.as_ref().and_then(network::instead);
+    let (response, way) = if let Some(turned_away) = turned_away {
+        turned_away
+    } else {
+        let Some((status, answer)) = execute(&app, headers, body).await else {
+            let message = "the platform failed on this request";
+            return problem(StatusCode::INTERNAL_SERVER_ERROR, message);
+        };
+        if let Some(NetworkKind::Slow { ms }) = kind {
+            wait(ms).await;
+        }
+        network::spoiled(kind.as_ref(), status, answer, now_ms())
+    };
+    connection.answer_goes(way);
+    response
+}
+
+/// Carries out a request; `None` where the platform itself failed.
+async fn execute(app: &Arc<App>, headers: HeaderMap, body: Bytes) -> Option<(StatusCode, Value)> {
+    let worker = Arc::clone(app);
     // Reading a repository blocks; a stop must not wait behind it.
     let answered = tokio::task::spawn_blocking(move || {
         let caller = worker
@@ -265,18 +301,7 @@ async fn answer_graphql(
             .read(|world| Caller::of(&headers, &world.state));
         graphql::answer(&worker.platform, worker.schema, &caller, &body)
     });
-    match answered.await {
-        Ok((status, answer)) => (
-            status,
-            [("RateLimit-Policy", RATE_LIMIT_POLICY)],
-            Json(answer),
-        )
-            .into_response(),
-        Err(_) => problem(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the platform failed on this request",
-        ),
-    }
+    answered.await.ok()
 }
 
 /// Who serves here: no secrets, open to everyone on this machine.

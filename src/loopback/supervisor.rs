@@ -20,7 +20,7 @@ use super::files;
 use super::ground_truth;
 use super::lifecycle::{self, Action};
 use super::report::{self, Report};
-use super::request_log::{self, LoggedRequest};
+use super::request_log::LoggedRequest;
 use super::state::{Deployment, Phase, Running, State};
 use super::succession::evict_older;
 use super::timing::Timing;
@@ -165,11 +165,6 @@ impl Platform {
     /// A panic in another request must not take the platform's supervision down with it.
     fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers a request.
-    pub(crate) fn log_request(&self, entry: LoggedRequest) {
-        request_log::push(&mut self.lock().requests, entry);
     }
 
     /// Whether any deployment runs or may still start by itself.

@@ -6,6 +6,7 @@ mod faulty;
 mod faulty_commands;
 mod in_process;
 mod life;
+mod network;
 mod restarting;
 mod reviving;
 mod rig;

@@ -186,6 +186,18 @@ impl Rig {
         post_admin(&self.http, self.served(), self.dir.path(), path, body).await
     }
 
+    pub(super) async fn admin_get(&self, path: &str) -> Value {
+        let token = crate::loopback::files::platform_dir(self.dir.path()).join("admin-token");
+        let token = std::fs::read_to_string(token).unwrap();
+        let port = self.served().endpoint.port().unwrap();
+        let request = self
+            .http
+            .get(format!("http://127.0.0.1:{port}{path}"))
+            .header("Authorization", format!("Bearer {token}"));
+        let text = request.send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
     /// Puts these faults in force.
     pub(super) async fn fault(&self, faults: &Value) {
         let (status, answer) = self.admin("/loopback/faults", faults).await;
