@@ -8,6 +8,7 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on fails here, with its line"
 )]
+#![expect(dead_code, reason = "the fake serves other test crates too")]
 
 mod fake;
 

@@ -13,6 +13,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// The number of its connection, from 0.
+    pub(crate) connection: u32,
 }
 
 impl Request {
@@ -33,6 +35,12 @@ pub(crate) enum Reply {
     Raw(u16, String, String),
     /// Reads the request and never answers.
     Hang,
+    /// Closes the connection instead of answering.
+    Close,
+    /// HTTP 200 with half of this body, then closes.
+    Truncated(String),
+    /// HTTP 200 with this body, a byte every 20 ms.
+    Slow(String),
 }
 
 /// A server until it is dropped or killed.
@@ -50,13 +58,15 @@ impl Server {
         let alive = Arc::new(AtomicBool::new(true));
         let (running, answer) = (Arc::clone(&alive), Arc::new(answer));
         thread::spawn(move || {
+            let mut connections = 0..;
             while running.load(Ordering::SeqCst) {
                 match listener.accept() {
                     Ok((stream, _)) => {
                         let (running, answer) = (Arc::clone(&running), Arc::clone(&answer));
-                        thread::spawn(move || serve(&stream, &running, &*answer));
+                        let number = connections.next().unwrap();
+                        thread::spawn(move || serve(&stream, number, &running, &*answer));
                     }
-                    Err(_) => thread::sleep(Duration::from_millis(1)),
+                    Err(_) => thread::sleep(Duration::from_micros(500)),
                 }
             }
         });
@@ -76,6 +86,7 @@ impl Drop for Server {
 
 fn serve(
     stream: &TcpStream,
+    number: u32,
     running: &AtomicBool,
     answer: &(dyn Fn(&Request) -> Reply + Send + Sync),
 ) {
@@ -85,7 +96,8 @@ fn serve(
         .set_read_timeout(Some(Duration::from_millis(5)))
         .unwrap();
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader, running) {
+    while let Some(mut request) = read(&mut reader, running) {
+        request.connection = number;
         let reply = answer(&request);
         if !running.load(Ordering::SeqCst) {
             return;
@@ -100,6 +112,27 @@ fn serve(
                     "HTTP/1.1 {status} X\r\n{header}content-length: {}\r\n\r\n{body}",
                     body.len()
                 )
+            }
+            Reply::Close => return,
+            Reply::Truncated(body) => {
+                let half = body.get(..body.len() / 2).unwrap_or_default();
+                let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", body.len());
+                let mut stream = stream;
+                drop(stream.write_all(format!("{head}{half}").as_bytes()));
+                return;
+            }
+            Reply::Slow(body) => {
+                let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", body.len());
+                let mut stream = stream;
+                drop(stream.write_all(head.as_bytes()));
+                for byte in body.as_bytes() {
+                    let is_over = !running.load(Ordering::SeqCst);
+                    if is_over || stream.write_all(&[*byte]).is_err() {
+                        return;
+                    }
+                    thread::sleep(Duration::from_millis(20));
+                }
+                continue;
             }
             Reply::Hang => {
                 while running.load(Ordering::SeqCst) {
@@ -151,6 +184,7 @@ fn read(reader: &mut BufReader<&TcpStream>, running: &AtomicBool) -> Option<Requ
         path,
         headers,
         body: String::new(),
+        connection: 0,
     };
     let length: usize = request
         .header("content-length")

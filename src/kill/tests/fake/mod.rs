@@ -1,6 +1,8 @@
 //! A fake platform with a fake trader: ground truth, and switches for what it gets wrong.
 
+pub(crate) mod fault;
 pub(crate) mod http;
+pub(crate) mod tls;
 
 use http::{Reply, Request, Server};
 use launch_kill::{EnvName, KillFile, Secret, StateDir, TokenFile};
@@ -63,6 +65,10 @@ pub(crate) struct World {
     pub(crate) remove: Effect,
     pub(crate) cancel: Effect,
     pub(crate) wire: Wire,
+    /// How long every answer of the platform takes.
+    pub(crate) delay: std::time::Duration,
+    /// Comes before `wire`.
+    pub(crate) fault: Option<fault::Fault>,
     /// Brings the first deployment back once, this many listings after it was dead.
     pub(crate) comes_back_after: Option<u32>,
     pub(crate) token_environment: String,
@@ -132,6 +138,8 @@ impl Fake {
             remove: Effect::Real,
             cancel: Effect::Real,
             wire: Wire::Fine,
+            delay: std::time::Duration::ZERO,
+            fault: None,
             comes_back_after: None,
             token_environment: ENVIRONMENT.into(),
             services: vec![(SERVICE.into(), "trader".into())],
@@ -152,7 +160,12 @@ impl Fake {
         world.lock().unwrap().trader_alive = Arc::clone(&trader.alive);
         let platform = {
             let world = Arc::clone(&world);
-            Server::start(move |request| answer_platform(&world, request))
+            Server::start(move |request| {
+                let reply = answer_platform(&world, request);
+                let delay = world.lock().unwrap().delay;
+                std::thread::sleep(delay);
+                reply
+            })
         };
         let folder = tempfile::tempdir().unwrap();
         let (dir, env) = (
@@ -275,6 +288,19 @@ fn answer_platform(world: &Mutex<World>, request: &Request) -> Reply {
         variables.clone(),
         request.clone(),
     ));
+    if let Some(fault) = &mut world.fault
+        && fault.hits(&operation)
+    {
+        let kind = fault.kind.clone();
+        if kind.is_lost() {
+            return kind.reply(None);
+        }
+        let executed = match execute(&mut world, &operation, &variables, request) {
+            Ok(data) => json!({"data": data}),
+            Err(message) => return failure(&message),
+        };
+        return kind.reply(Some(executed));
+    }
     let is_read = !body["query"].as_str().unwrap().contains("\nmutation ");
     match world.wire {
         Wire::Errors => return failure("Not Authorized"),
