@@ -9,6 +9,7 @@ mod incident;
 mod interrupt;
 mod leftovers;
 mod life;
+mod matrix;
 mod progress;
 mod running;
 mod scratch;
@@ -28,6 +29,7 @@ Examples:
   launch rehearse                     the whole life, in under a minute
   launch rehearse --incident all      plant its faults, see what refuses each
   launch rehearse --incident 3        only the third
+  launch rehearse --kill-matrix       is a kill that says 0 ever wrong?
   launch rehearse --keep              leave the scratch project on disk")]
 pub struct RehearseArgs {
     /// Plant a fault of the incident instead: a number, a slug, or `all`.
@@ -36,6 +38,9 @@ pub struct RehearseArgs {
     /// Leave the scratch project and its state on disk; its path is printed.
     #[arg(long)]
     pub keep: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the flags of another mode, documented there")]
+    pub matrix: matrix::MatrixArgs,
 }
 
 /// Version of the JSON document.
@@ -72,7 +77,13 @@ fn millis(duration: Duration) -> u64 {
 
 /// Runs the rehearsal.
 pub fn run(args: &RehearseArgs, ctx: &Context) -> Exit {
+    if let Some(behaviour) = args.matrix.stand_in {
+        return matrix::stand_in(behaviour, args.matrix.stand_in_book, ctx);
+    }
     let interrupt = Interrupt::watch();
+    if args.matrix.kill_matrix {
+        return matrix::run(&args.matrix, ctx, &interrupt);
+    }
     match &args.incident {
         Some(which) => incident::run(which, args.keep, ctx, &interrupt),
         None => whole_life(args.keep, ctx, &interrupt),

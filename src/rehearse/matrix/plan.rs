@@ -1,0 +1,158 @@
+//! How much of the product is run: crossings of the axes that matter together, a
+//! diagonal through all of them, then a draw of the rest.
+//!
+//! Pure and deterministic: the same seed gives the same list, in the same order.
+
+use super::combination::{AXES, Combination, Places, SIZES};
+use std::collections::BTreeSet;
+
+/// Combinations drawn from the whole product beside the crossings.
+const DRAWN: usize = 150;
+
+const PLATFORM: usize = 0;
+const NETWORK: usize = 1;
+const TRADER: usize = 2;
+const WITNESS: usize = 3;
+const VENUE: usize = 4;
+const TARGET: usize = 5;
+const MOMENT: usize = 6;
+
+/// The crossings: which axes run through all their rows, and where the others stand (place in their
+/// tables; the first row of each is the ordinary case, the second of the witnesses is a watchdog).
+const CROSSINGS: &[(&[usize], Places)] = &[
+    // Every platform fault, with every trader: without a watchdog, and with one.
+    (&[PLATFORM, TRADER], [0, 0, 0, 0, 0, 0, 0]),
+    (&[PLATFORM, TRADER], [0, 0, 0, 1, 0, 0, 0]),
+    // Every network fault: with an answering trader alone, and with a watchdog and an unhelpful one.
+    (&[NETWORK], [0, 0, 0, 0, 0, 0, 0]),
+    (&[NETWORK], [1, 0, 4, 1, 0, 0, 0]),
+    (&[NETWORK], [17, 0, 0, 1, 0, 0, 0]),
+    // Every platform fault on this machine, with real money, and while two kill or it restarts.
+    (&[PLATFORM], [0, 0, 0, 0, 0, 1, 0]),
+    (&[PLATFORM], [0, 0, 2, 0, 0, 1, 0]),
+    (&[PLATFORM], [0, 0, 0, 0, 2, 0, 0]),
+    (&[PLATFORM], [0, 0, 0, 1, 0, 0, 1]),
+    (&[PLATFORM], [0, 0, 0, 1, 0, 0, 2]),
+    // Orders with every trader; every watchdog where it is the only witness.
+    (&[VENUE, TRADER], [0, 0, 0, 1, 0, 0, 0]),
+    (&[WITNESS], [0, 0, 4, 0, 0, 0, 0]),
+    (&[TARGET, MOMENT], [0, 0, 0, 0, 0, 0, 0]),
+];
+
+/// The whole list.
+pub(super) fn all(seed: u64) -> Vec<Combination> {
+    let mut places: Vec<Places> = Vec::new();
+    let mut known = BTreeSet::new();
+    let mut add = |at: Places, places: &mut Vec<Places>| {
+        let is_new = known.insert(at);
+        if is_new {
+            places.push(at);
+        }
+        is_new
+    };
+    for (axes, base) in CROSSINGS {
+        for at in crossing(axes, *base) {
+            add(at, &mut places);
+        }
+    }
+    for at in diagonal() {
+        add(at, &mut places);
+    }
+    let mut draw = Draw(seed);
+    let mut missing = DRAWN;
+    while missing > 0 {
+        if add(draw.places(), &mut places) {
+            missing = missing.saturating_sub(1);
+        }
+    }
+    places.into_iter().filter_map(Combination::at).collect()
+}
+
+fn crossing(axes: &[usize], base: Places) -> Vec<Places> {
+    let mut all = vec![base];
+    for axis in axes {
+        let rows = SIZES.get(*axis).copied().unwrap_or(0);
+        all = all
+            .into_iter()
+            .flat_map(|places| {
+                (0..rows).map(move |row| {
+                    let mut at = places;
+                    if let Some(place) = at.get_mut(*axis) {
+                        *place = row;
+                    }
+                    at
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// Every row of every axis in as few combinations as the longest axis has rows.
+fn diagonal() -> Vec<Places> {
+    let longest = SIZES.into_iter().max().unwrap_or(0);
+    let at = |row: usize| SIZES.map(|rows| row.checked_rem(rows).unwrap_or(0));
+    (0..longest).map(at).collect()
+}
+
+/// `count` of them that show every row of every axis at least once, as far as `count` allows; the rest
+/// evenly from the whole list.
+pub(super) fn sample(all: &[Combination], count: usize) -> Vec<Combination> {
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut covered: BTreeSet<(usize, &str)> = BTreeSet::new();
+    let rows = |combination: &Combination| combination.names().into_iter().enumerate();
+    while chosen.len() < count {
+        let gain = |combination: &Combination| {
+            rows(combination)
+                .filter(|row| !covered.contains(row))
+                .count()
+        };
+        // The first of the best: `max_by_key` would take the last.
+        let best = all
+            .iter()
+            .enumerate()
+            .map(|(at, combination)| (gain(combination), at))
+            .reduce(|best, next| if next.0 > best.0 { next } else { best });
+        let Some((1.., at)) = best else { break };
+        chosen.push(at);
+        covered.extend(all.get(at).into_iter().flat_map(rows));
+    }
+    let missing = count.saturating_sub(chosen.len());
+    let others: Vec<usize> = (0..all.len()).filter(|at| !chosen.contains(at)).collect();
+    let step = others.len().checked_div(missing).unwrap_or(0).max(1);
+    let rest = others.into_iter().step_by(step).take(missing);
+    chosen.extend(rest);
+    chosen.sort_unstable();
+    chosen
+        .into_iter()
+        .filter_map(|at| all.get(at).copied())
+        .collect()
+}
+
+/// A reproducible sequence (`SplitMix64`).
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn places(&mut self) -> Places {
+        let mut at: Places = [0; AXES];
+        for (place, rows) in at.iter_mut().zip(SIZES) {
+            let rows = u64::try_from(rows).unwrap_or(1).max(1);
+            *place = usize::try_from(self.next() % rows).unwrap_or(0);
+        }
+        // Two faults at once are enough: half of the draws have a network that works.
+        if self.next().is_multiple_of(2)
+            && let Some(network) = at.get_mut(NETWORK)
+        {
+            *network = 0;
+        }
+        at
+    }
+}
