@@ -58,7 +58,7 @@ pub struct MatrixArgs {
         hide_short_help = true
     )]
     pub sample: Option<usize>,
-    /// Only this combination; any of the whole product.
+    /// Only this combination (any of the whole product), or those of the plan that fit `*` patterns.
     #[arg(
         long,
         value_name = "SLUG",
@@ -163,10 +163,18 @@ pub(super) fn run(args: &MatrixArgs, ctx: &Context, interrupt: &Interrupt) -> Ex
 }
 
 fn chosen(args: &MatrixArgs) -> Result<Vec<Combination>, String> {
-    if let Some(slug) = &args.only {
-        return Combination::parse(slug).map(|one| vec![one]);
-    }
     let all = plan::all(args.seed);
+    if let Some(slug) = &args.only {
+        if !slug.contains('*') {
+            return Combination::parse(slug).map(|one| vec![one]);
+        }
+        let fitting = plan::fitting(&all, slug);
+        return if fitting.is_empty() {
+            Err(format!("no planned combination fits `{slug}`"))
+        } else {
+            Ok(fitting)
+        };
+    }
     match args.sample {
         None => Ok(all),
         Some(0) => Err("--sample 0 would prove nothing; wanted 1 or more".to_owned()),

@@ -4,6 +4,7 @@
 //! Pure and deterministic: the same seed gives the same list, in the same order.
 
 use super::combination::{AXES, Combination, Places, SIZES};
+use super::expectation::{self, Expectation};
 use std::collections::BTreeSet;
 
 /// Combinations drawn from the whole product beside the crossings.
@@ -88,19 +89,81 @@ fn crossing(axes: &[usize], base: Places) -> Vec<Places> {
     all
 }
 
-/// Every row of every axis in as few combinations as the longest axis has rows.
+/// Every row of every axis in as few combinations as the longest axis has rows. What can be verified is
+/// paired with what can be verified, so that one fault does not hide another.
 fn diagonal() -> Vec<Places> {
-    let longest = SIZES.into_iter().max().unwrap_or(0);
-    let at = |row: usize| SIZES.map(|rows| row.checked_rem(rows).unwrap_or(0));
-    (0..longest).map(at).collect()
+    let with_watchdog: Places = [0, 0, 0, 1, 0, 0, 0];
+    let sorted = |axis: usize| -> Vec<(bool, usize)> {
+        let mut rows: Vec<(bool, usize)> = crossing(&[axis], with_watchdog)
+            .into_iter()
+            .enumerate()
+            .map(|(row, at)| (!is_verifiable(at), row))
+            .collect();
+        rows.sort_unstable();
+        rows
+    };
+    let (platform, network) = (sorted(PLATFORM), sorted(NETWORK));
+    let longest = platform.len().max(network.len());
+    let pairs = platform
+        .iter()
+        .cycle()
+        .zip(network.iter().cycle())
+        .take(longest);
+    pairs
+        .enumerate()
+        .map(|(row, ((is_hard, platform), (is_harder, network)))| {
+            let nth = |of: usize| row.checked_rem(of).unwrap_or(0);
+            let [_, _, traders, witnesses, venues, targets, moments] = SIZES;
+            let others = if *is_hard || *is_harder {
+                [nth(traders), nth(witnesses), nth(venues)]
+            } else {
+                // An answering trader or one that ignores SIGTERM, a watchdog, orders that are cancelled.
+                [nth(2).saturating_mul(3), 1, nth(3)]
+            };
+            let [trader, witness, venue] = others;
+            [
+                *platform,
+                *network,
+                trader,
+                witness,
+                venue,
+                nth(targets),
+                nth(moments),
+            ]
+        })
+        .collect()
+}
+
+fn is_verifiable(at: Places) -> bool {
+    Combination::at(at).is_some_and(|one| expectation::of(&one) == Expectation::MustVerify)
+}
+
+/// Those whose names fit a pattern: `*` fits every row of its axis.
+pub(super) fn fitting(all: &[Combination], pattern: &str) -> Vec<Combination> {
+    let parts: Vec<&str> = pattern.split('.').collect();
+    let fits = |one: &&Combination| {
+        let names = one.names();
+        parts.len() == names.len()
+            && parts
+                .iter()
+                .zip(names)
+                .all(|(part, name)| *part == "*" || *part == name)
+    };
+    all.iter().filter(fits).copied().collect()
 }
 
 /// `count` of them that show every row of every axis at least once, as far as `count` allows; the rest
 /// evenly from the whole list.
 pub(super) fn sample(all: &[Combination], count: usize) -> Vec<Combination> {
+    let shortest: Vec<Combination> = diagonal().into_iter().filter_map(Combination::at).collect();
     let mut chosen: Vec<usize> = Vec::new();
+    if shortest.len() <= count {
+        let place = |one: &Combination| all.iter().position(|other| other == one);
+        chosen.extend(shortest.iter().filter_map(place));
+    }
     let mut covered: BTreeSet<(usize, &str)> = BTreeSet::new();
     let rows = |combination: &Combination| combination.names().into_iter().enumerate();
+    covered.extend(chosen.iter().filter_map(|at| all.get(*at)).flat_map(rows));
     while chosen.len() < count {
         let gain = |combination: &Combination| {
             rows(combination)

@@ -53,6 +53,11 @@ fn forty_show_every_fault_too() {
         "{missing:?} of {}",
         sample.len()
     );
+    let must = sample
+        .iter()
+        .filter(|one| expectation::of(one) == Expectation::MustVerify)
+        .count();
+    assert!(must >= 20, "only {must} of 40 must be verified");
 }
 
 #[test]
