@@ -229,14 +229,37 @@ impl Client {
         body: String,
         limit: Deadline,
     ) -> Result<Value, CallError> {
+        let answer = self.exchange(connections, op, auth, body, limit).await?;
+        read(&answer, auth.secret())
+    }
+
+    async fn exchange(
+        &self,
+        connections: &Connections,
+        op: &Op,
+        auth: &Auth,
+        body: String,
+        limit: Deadline,
+    ) -> Result<Answer, CallError> {
         let (name, value) = auth.header()?;
         let request = connections
             .request(reqwest::Method::POST, self.endpoint.with_operation(op.name))
             .header(CONTENT_TYPE, "application/json")
             .header(name, value)
             .body(body);
-        let answer = self.http.exchange(connections, request, limit).await?;
-        read(&answer, auth.secret())
+        self.http.exchange(connections, request, limit).await
+    }
+
+    /// The server's clock, whole seconds, whatever it thinks of the request; `None` when its answer
+    /// carries no date. Asks `ProjectToken`, which changes nothing.
+    pub(crate) async fn server_time(&self, deadline: Deadline) -> Option<jiff::Timestamp> {
+        let op = &crate::ops::PROJECT_TOKEN;
+        let body = json!({"query": op.query, "operationName": op.name}).to_string();
+        let connections = self.http.connections();
+        let asked = self.exchange(&connections, op, &self.auth, body, deadline);
+        let date = asked.await.ok()?.date;
+        let parsed = jiff::fmt::rfc2822::parse(&date).ok()?;
+        Some(parsed.timestamp())
     }
 }
 
@@ -327,6 +350,7 @@ mod tests {
             body: body.into(),
             retry_after: None,
             location: String::new(),
+            date: String::new(),
         }
     }
 

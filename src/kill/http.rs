@@ -10,7 +10,7 @@ use crate::call_error::{CallError, shorten};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::tls;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) location: String,
+    /// The server's clock, as the `Date` header says it.
+    pub(crate) date: String,
 }
 
 /// The way to one host. Cloning shares its connections.
@@ -150,11 +152,13 @@ async fn read_whole(request: reqwest::RequestBuilder) -> Result<Answer, CallErro
     let mut response = request.send().await.map_err(|error| sort(&error))?;
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        .unwrap_or_default();
+    let header = |name| {
+        let value = response.headers().get(name);
+        value.map_or_else(String::new, |value| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        })
+    };
+    let (location, date) = (header(LOCATION), header(DATE));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| sort(&error))? {
         if body.len().saturating_add(chunk.len()) > BODY_MAX_BYTES {
@@ -169,6 +173,7 @@ async fn read_whole(request: reqwest::RequestBuilder) -> Result<Answer, CallErro
         body,
         retry_after,
         location,
+        date,
     })
 }
 

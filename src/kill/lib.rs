@@ -52,7 +52,8 @@ pub use pace::Pace;
 pub use platform::ServiceIds;
 pub use report::{Report, TargetReport};
 pub use run::{
-    CheckReport, Finding, FindingStatus, Progress, Stop, check, run, run_with, stop_deployment,
+    CheckReport, Finding, FindingStatus, Progress, Stop, check, check_env, run, run_with,
+    stop_deployment,
 };
 pub use secret::Secret;
 pub use state_dir::{EnvName, StateDir, StateError, TokenFile};

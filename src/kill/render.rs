@@ -28,6 +28,7 @@ pub fn check(report: &CheckReport) -> String {
     for finding in &report.findings {
         let status = match finding.status {
             FindingStatus::Ok => "ok",
+            FindingStatus::Warning => "warning",
             FindingStatus::Missing => "missing",
             FindingStatus::Failed => "FAILED",
         };

@@ -1,5 +1,6 @@
 //! `--check`: is everything there that a kill needs? Changes nothing.
 
+use super::check_here;
 use super::pursuit::{client, service_ids};
 use super::{KillArgs, Progress, Surroundings, Unusable, complete, resolve};
 use crate::client::Auth;
@@ -9,7 +10,9 @@ use crate::platform::{self, Listing};
 use crate::targets::Target;
 use crate::trader::Trader;
 use crate::watchdog::Watchdog;
+use jiff::SignedDuration;
 use serde::Serialize;
+use std::time::Duration;
 
 /// The report of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +32,8 @@ pub struct CheckReport {
 pub struct Finding {
     /// The target.
     pub env: String,
-    /// `token`, `service`, `deployments`, `trader` or `watchdog`.
+    /// `ids`, `kill_file`, `token`, `token_file`, `service`, `deployments`, `trader`, `watchdog`,
+    /// `venue`, `clock` or `state_dir`.
     pub what: &'static str,
     /// Whether it is met.
     pub status: FindingStatus,
@@ -43,10 +47,33 @@ pub struct Finding {
 pub enum FindingStatus {
     /// Met.
     Ok,
+    /// Works, and is odd: to be put right by day.
+    Warning,
     /// Not there; a kill works without it but proves less.
     Missing,
     /// Does not work.
     Failed,
+}
+
+/// Longest time that [`check_env`] may take to find ids which are missing.
+const COMPLETE_MAX: Duration = Duration::from_secs(10);
+/// How far this machine's clock may be from the platform's before it is odd. Lower bound: the
+/// platform tells whole seconds, and an answer takes time.
+const CLOCK_OFFSET_MAX: SignedDuration = SignedDuration::from_secs(5);
+
+/// Looks at one environment, or at every one that the state directory knows: `launch kill --check`
+/// for programs (preflight's target phase, `doctor`).
+///
+/// # Errors
+/// [`Unusable`] when nothing names a target.
+pub async fn check_env(env: Option<&str>, around: &Surroundings) -> Result<CheckReport, Unusable> {
+    let args = KillArgs {
+        env: env.map(str::to_owned),
+        check: true,
+        deadline: COMPLETE_MAX,
+        ..KillArgs::default()
+    };
+    check(&args, around, &Pace::default(), &Progress::silent()).await
 }
 
 /// Looks at every target.
@@ -68,12 +95,20 @@ pub async fn check(
     for (env, why) in found.unreadable {
         findings.push(Finding {
             env,
-            what: "kill file",
+            what: "kill_file",
             status: FindingStatus::Failed,
             detail: why,
         });
     }
     for target in &found.targets {
+        for (what, status, detail) in check_here::look(target, around) {
+            findings.push(Finding {
+                env: target.env.clone(),
+                what,
+                status,
+                detail,
+            });
+        }
         of_target(target, pace, &mut findings).await;
     }
     let is_bad = findings
@@ -149,6 +184,8 @@ async fn of_target(target: &Target, pace: &Pace, findings: &mut Vec<Finding>) {
             }
             Err(error) => add("deployments", FindingStatus::Failed, error.to_string()),
         }
+        let (status, detail) = clock(client.server_time(limit).await, jiff::Timestamp::now());
+        add("clock", status, detail);
     } else {
         add(
             "token",
@@ -168,6 +205,24 @@ async fn of_target(target: &Target, pace: &Pace, findings: &mut Vec<Finding>) {
             Err(error) => add("watchdog", FindingStatus::Failed, format!("{url}: {error}")),
         }
     }
+}
+
+/// A kill counts on no clock; what it writes down does (freeze, records).
+fn clock(server: Option<jiff::Timestamp>, here: jiff::Timestamp) -> (FindingStatus, String) {
+    let Some(server) = server else {
+        return (
+            FindingStatus::Missing,
+            "the platform does not say what time it is".into(),
+        );
+    };
+    let offset = here.duration_since(server);
+    let told = format!("{} s from the platform's", offset.as_secs());
+    let status = if offset.abs() > CLOCK_OFFSET_MAX {
+        FindingStatus::Warning
+    } else {
+        FindingStatus::Ok
+    };
+    (status, told)
 }
 
 async fn trader(target: &Target, limit: Deadline) -> (FindingStatus, String) {
@@ -193,5 +248,23 @@ async fn trader(target: &Target, limit: Deadline) -> (FindingStatus, String) {
             )
         }
         Err(error) => (FindingStatus::Failed, format!("{url}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_by_a_day_is_odd() {
+        let at = |secs| jiff::Timestamp::from_second(secs).unwrap();
+        assert_eq!(clock(None, at(0)).0, FindingStatus::Missing);
+        for (server, here, wanted) in [
+            (1_000_000, 1_000_005, FindingStatus::Ok),
+            (1_000_000, 1_000_006, FindingStatus::Warning),
+            (1_000_000, 1_000_000 - 86_400, FindingStatus::Warning),
+        ] {
+            assert_eq!(clock(Some(at(server)), at(here)).0, wanted, "{here}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod assess;
 mod board;
 mod check;
+mod check_here;
 mod chores;
 mod complete;
 mod drill;
@@ -21,7 +22,7 @@ mod sweep;
 mod trader_path;
 mod watchdog_path;
 
-pub use check::{CheckReport, Finding, FindingStatus, check};
+pub use check::{CheckReport, Finding, FindingStatus, check, check_env};
 pub use scoped::{Stop, stop_deployment};
 
 use crate::args::KillArgs;

@@ -8,7 +8,7 @@ mod choose;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::own_token_variable;
+pub(crate) use build::{is_open_to_others, own_token_variable};
 pub use choose::resolve;
 pub(crate) use choose::unknown_name;
 

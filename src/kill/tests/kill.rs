@@ -953,6 +953,56 @@ fn a_process_that_outlives_its_platforms_word_is_ended() {
     assert_eq!(identity.life(), launch_kill::process::Life::Gone);
 }
 
+fn frozen(fake: &Fake) -> bool {
+    freeze::read_local(&fake.dir(), &staging()).is_frozen()
+}
+
+#[test]
+fn a_check_names_what_is_odd() {
+    let fake = Fake::railway().with_file(|file| file.schema_version = 9);
+    let token = fake
+        .dir()
+        .token_path(launch_kill::TokenFile::Halt, &staging());
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let endpoint = fake.platform.url("/graphql/v2");
+    let line = [
+        "launch-kill",
+        "--env",
+        "staging",
+        "--check",
+        "--endpoint",
+        &endpoint,
+    ];
+    let args = Cli::try_parse_from(line).unwrap().kill;
+    let around = Surroundings {
+        variables: BTreeMap::new(),
+        state_dir: Some(fake.dir()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (pace, progress) = (pace(), Progress::silent());
+    let asked = launch_kill::check(&args, &around, &pace, &progress);
+    let report = runtime.block_on(asked).unwrap();
+    for what in ["kill_file", "token_file"] {
+        let found = report
+            .findings
+            .iter()
+            .find(|finding| finding.what == what)
+            .unwrap();
+        assert_eq!(
+            found.status,
+            launch_kill::FindingStatus::Warning,
+            "{found:?}"
+        );
+    }
+    assert!(report.ready, "odd, and it would work: {report:#?}");
+    // An environment that nobody knows is no answer of any kind.
+    let unknown = launch_kill::check_env(Some("other"), &around);
+    assert!(runtime.block_on(unknown).is_err());
+}
+
 #[test]
 fn a_check_changes_nothing() {
     let fake = Fake::local();
@@ -978,6 +1028,31 @@ fn a_check_changes_nothing() {
         fake.operations()
             .iter()
             .all(|operation| reads.contains(&operation.as_str()))
+    );
+    assert!(!fake.folder.path().join("receipts").exists() && !frozen(&fake));
+    let status = |what: &str| {
+        let found = report.findings.iter().find(|finding| finding.what == what);
+        found.map(|finding| finding.status)
+    };
+    for what in [
+        "kill_file",
+        "token",
+        "service",
+        "deployments",
+        "trader",
+        "state_dir",
+        "venue",
+    ] {
+        assert_eq!(
+            status(what),
+            Some(launch_kill::FindingStatus::Ok),
+            "{what}: {report:#?}"
+        );
+    }
+    assert_eq!(
+        status("clock"),
+        Some(launch_kill::FindingStatus::Missing),
+        "it sends no date"
     );
     let fake = fake.with(|world| world.takes_halt = false);
     let report = runtime
