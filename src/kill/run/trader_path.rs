@@ -296,6 +296,10 @@ impl TraderPath {
         } else {
             Probe::Silent(error.to_string())
         };
+        // An answer that had no time left to come is no silence: what was seen before stands.
+        if probe != Probe::Refused && self.deadline.is_over() {
+            return;
+        }
         self.board.write(|state| {
             if let Some(record) = state.traders.get_mut(&self.key()) {
                 record.quiet = record.quiet.saturating_add(1);
