@@ -76,31 +76,48 @@ fn the_whole_life_passes_and_touches_nothing_real() {
     }
 }
 
-#[test]
-fn every_planted_fault_of_the_incident_is_refused() {
+/// What refused each row of `--incident WHICH`; every row must have been refused.
+#[track_caller]
+fn refused_by(which: &str) -> std::collections::BTreeMap<String, Vec<String>> {
     let (trap, url) = trap();
-    let (code, document) = rehearse(&["--incident", "all"], &url);
+    let (code, document) = rehearse(&["--incident", which], &url);
     assert_untouched(&trap);
     assert_eq!(code, 0, "{document:#}");
     assert_eq!(document["schema_version"], 1);
-    let refused_by = |id: &str| -> Vec<String> {
-        let rows = document["incidents"].as_array().unwrap();
-        let row = rows
-            .iter()
-            .find(|row| row["id"] == id)
-            .unwrap_or_else(|| panic!("no {id}"));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let row = |row: &Value| {
         assert_eq!(row["refused"], true, "{row:#}");
-        row["by"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|by| by.as_str().unwrap().to_owned())
-            .collect()
+        let by = row["by"].as_array().unwrap().iter().map(text).collect();
+        (text(&row["id"]), by)
     };
-    assert_eq!(refused_by("1"), ["check:LC-101", "check:LC-102"]);
-    assert_eq!(refused_by("2"), ["kill:escalated", "kill:witness"]);
-    assert!(refused_by("3").contains(&"check:LC-202".to_owned()));
-    assert!(refused_by("9").contains(&"safeguard:window_once".to_owned()));
+    let rows = document["incidents"].as_array().unwrap();
+    rows.iter().map(row).collect()
+}
+
+#[test]
+fn planted_faults_of_the_incident_are_refused() {
+    let git = refused_by("1");
+    assert_eq!(git["1"], ["check:LC-101", "check:LC-102"]);
+    assert_eq!(git.len(), 1);
+    let names = refused_by("names-did-not-match");
+    assert!(names["3"].contains(&"check:LC-202".to_owned()));
+    let stacked = refused_by("9");
+    assert!(stacked["9"].contains(&"safeguard:window_once".to_owned()));
+}
+
+#[test]
+fn the_kill_switch_of_the_incident_and_its_four_forms_are_refused() {
+    let kill = refused_by("2");
+    assert_eq!(kill["2"], ["kill:escalated", "kill:witness"]);
+    for (form, wanted) in [
+        ("kill-pid-elsewhere", "kill:process_identity"),
+        ("kill-prompt", "kill:asks_nothing"),
+        ("kill-says-done", "kill:read_back"),
+        ("kill-unread-key", "kill:unknown_is_null"),
+    ] {
+        assert!(kill[form].contains(&wanted.to_owned()), "{form}");
+    }
+    assert_eq!(kill.len(), 5);
 }
 
 #[test]

@@ -5,16 +5,21 @@
 //! which proves nothing. Signals go through a pidfd, so they cannot hit a successor.
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 
 /// Position of `starttime` (field 22 of `/proc/PID/stat`, proc(5)) counted after the command name.
 const START_TIME_INDEX: usize = 19;
 
+/// Bytes of the hash that names a machine.
+const MACHINE_BYTES: usize = 8;
+
 /// A process that was seen alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessId {
-    /// Which boot and which pid namespace: `BOOT_UUID/NAMESPACE`, see [`boot_id`].
+    /// Which boot, pid namespace and machine: `BOOT_UUID/NAMESPACE/MACHINE`, see [`boot_id`].
     pub boot_id: String,
     /// Process id.
     pub pid: u32,
@@ -27,16 +32,18 @@ pub struct ProcessId {
 pub enum Life {
     /// It runs.
     Alive,
-    /// It has ended: not there, another start time, ended and unreaped, or another boot.
+    /// It has ended: not there, another start time, ended and unreaped, or an earlier boot of this
+    /// machine.
     Gone,
-    /// Cannot be told from here (another container, no `/proc`).
+    /// Cannot be told from here (another machine, another container, no `/proc`).
     Unknown,
 }
 
-/// This boot and pid namespace, or `None` where it cannot be read.
+/// This boot, pid namespace and machine, or `None` where it cannot be read.
 ///
 /// The namespace stands in it because a pid that is "not there" inside a container may well run
-/// outside of it.
+/// outside of it; the machine, because another boot is an earlier one only on the same machine: a
+/// process written down elsewhere says nothing here.
 pub fn boot_id() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
@@ -45,7 +52,27 @@ pub fn boot_id() -> Option<String> {
         .chars()
         .filter(char::is_ascii_digit)
         .collect();
-    Some(format!("{}/{number}", boot.trim()))
+    Some(format!("{}/{number}/{}", boot.trim(), machine()))
+}
+
+/// What stays the same over boots of one machine: machine-id(5) and host name, hashed. Two machines of
+/// one image may share the first, two unnamed ones the second.
+fn machine() -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let named = format!(
+        "{} {}",
+        read("/etc/machine-id").trim(),
+        read("/proc/sys/kernel/hostname").trim()
+    );
+    let digest = Sha256::digest(named.as_bytes());
+    digest
+        .iter()
+        .take(MACHINE_BYTES)
+        .fold(String::new(), |mut text, byte| {
+            // Writing into a String cannot fail.
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// The identity of a process that runs now; `None` when it has ended or cannot be seen.
@@ -151,17 +178,20 @@ impl ProcessId {
     }
 }
 
-/// `Some(false)` = another boot; `None` = same boot, but another or unknown pid namespace.
+/// `Some(false)` = an earlier boot of this machine; `None` = another machine, or the same boot in another
+/// or unknown pid namespace.
 fn same_boot(recorded: &str, now: &str) -> Option<bool> {
-    let split = |text: &str| {
-        let (boot, namespace) = text.split_once('/').unwrap_or((text, ""));
-        (boot.to_owned(), namespace.to_owned())
+    let parts = |text: &str| {
+        let mut parts = text.splitn(3, '/').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        (next(), next(), next())
     };
-    let ((boot, namespace), (boot_now, namespace_now)) = (split(recorded), split(now));
+    let (boot, namespace, machine) = parts(recorded);
+    let (boot_now, namespace_now, machine_now) = parts(now);
     if boot.is_empty() {
         None
     } else if boot != boot_now {
-        Some(false)
+        (machine == machine_now).then_some(false)
     } else if namespace.is_empty() || namespace == namespace_now {
         Some(true)
     } else {
@@ -244,7 +274,15 @@ mod tests {
             .env("SOME_DEPLOYMENT", &value)
             .spawn()
             .unwrap();
-        let found = find();
+        // A process that has just been started shows its environment a moment later.
+        let mut found = find();
+        for _ in 0..200 {
+            if !found.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            found = find();
+        }
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].pid, child.id());
         let prefix = value.split_at(value.len() - 1).0;
@@ -294,13 +332,21 @@ mod tests {
     }
 
     #[test]
-    fn another_boot_is_gone_and_another_container_is_unknown() {
+    fn an_earlier_boot_is_gone_and_another_machine_or_container_is_unknown() {
         let me = identify(std::process::id()).unwrap();
         let rebooted = ProcessId {
-            boot_id: "another-boot/1".into(),
+            boot_id: format!("another-boot/1/{}", machine()),
             ..me.clone()
         };
         assert_eq!(rebooted.life(), Life::Gone);
+        for elsewhere in ["another-boot/1/another-machine", "another-boot/1"] {
+            let process = ProcessId {
+                boot_id: elsewhere.into(),
+                ..me.clone()
+            };
+            assert_eq!(process.life(), Life::Unknown, "{elsewhere}");
+            assert!(process.kill().is_err(), "and is not signalled");
+        }
         let (boot, _) = me.boot_id.split_once('/').unwrap();
         let elsewhere = ProcessId {
             boot_id: format!("{boot}/1"),

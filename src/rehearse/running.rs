@@ -5,12 +5,13 @@
 
 use super::scratch::{RehearseError, Scratch};
 use crate::platform::calls;
+use crate::platform::ops;
 use launch_kill::kill_file::KillFile;
-use launch_kill::platform::ServiceIds;
+use launch_kill::platform::{self, ServiceIds};
 use launch_kill::state_dir::{EnvName, StateDir, TokenFile};
 use launch_kill::trader::Trader;
 use launch_kill::{Auth, Client, Deadline, Endpoint, Secret};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Longest wait for one answer.
@@ -78,6 +79,37 @@ impl Running {
 
     /// Deploys `commit` as somebody who holds the token would, past `launch`: the planted breach.
     pub(super) fn deploy_beside(&self, commit: &str) -> Result<String, RehearseError> {
+        let (client, ids) = self.platform()?;
+        let sent = block_on(calls::deploy(
+            &client,
+            &ids,
+            commit,
+            Deadline::after(ANSWER_MAX),
+        ))?;
+        sent.map_err(|error| wrong("serviceInstanceDeployV2", &error))
+    }
+
+    /// Writes a service variable as a person in the dashboard could.
+    pub(super) fn set_variable(&self, name: &str, value: &str) -> Result<(), RehearseError> {
+        let (client, ids) = self.platform()?;
+        let deadline = Deadline::after(ANSWER_MAX);
+        block_on(platform::set_variable(&client, &ids, name, value, deadline))?
+            .map_err(|error| wrong("variableUpsert", &error))
+    }
+
+    /// Sets the number of replicas to 0, as the old kill did; what the platform says.
+    pub(super) fn set_replicas(&self) -> Result<String, RehearseError> {
+        let (client, ids) = self.platform()?;
+        let variables = json!({
+            "environmentId": ids.environment_id, "serviceId": ids.service_id,
+            "input": {"numReplicas": 0},
+        });
+        let deadline = Deadline::after(ANSWER_MAX);
+        let answer = block_on(client.call(&ops::SERVICE_INSTANCE_UPDATE, &variables, deadline))?;
+        Ok(answer.map_or_else(|error| error.to_string(), |_| "accepted".to_owned()))
+    }
+
+    fn platform(&self) -> Result<(Client, ServiceIds), RehearseError> {
         let endpoint = Endpoint::parse(self.file.endpoint.as_deref().unwrap_or_default())
             .map_err(|error| wrong("endpoint", &error))?;
         let token = self
@@ -91,13 +123,7 @@ impl Running {
             environment_id: self.file.environment_id.clone().unwrap_or_default(),
             service_id: self.file.service_id.clone().unwrap_or_default(),
         };
-        let sent = block_on(calls::deploy(
-            &client,
-            &ids,
-            commit,
-            Deadline::after(ANSWER_MAX),
-        ))?;
-        sent.map_err(|error| wrong("serviceInstanceDeployV2", &error))
+        Ok((client, ids))
     }
 }
 

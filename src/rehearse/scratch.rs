@@ -189,6 +189,19 @@ impl Scratch {
         self.launch_regardless(args)
     }
 
+    /// [`Self::launch`] with an open stdin on which nobody ever answers.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn launch_unanswered(&self, args: &[&str]) -> Result<Ran, RehearseError> {
+        self.go_on()?;
+        let mut command = self.bare(&self.exe, args);
+        command
+            .env("LAUNCH_STATE_DIR", self.state())
+            .stdin(Stdio::piped());
+        run(command, format!("launch {}", args.join(" ")), COMMAND_MAX)
+    }
+
     /// Fails once somebody asked the rehearsal to end.
     ///
     /// # Errors

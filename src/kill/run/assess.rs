@@ -2,7 +2,7 @@
 //!
 //! Pure over a snapshot and a point in time. The judgement itself is `verdict`'s.
 
-use super::board::{Probe, ReadBack, State, TraderRecord, WatchdogRecord};
+use super::board::{Probe, ReadBack, ServiceFreeze, State, TraderRecord, WatchdogRecord};
 use crate::process::Life;
 use crate::report::{PathStatus, WitnessReport};
 use crate::trader::Extent;
@@ -263,7 +263,8 @@ fn process_witness(state: &State) -> Option<WitnessReport> {
 
 /// For deployments that were cancelled before they ran: nothing answers for them and no process was ever
 /// named. The platform's word alone proves nothing; that this machine was searched for a process of
-/// each of them, after that word, and none was there, does.
+/// each of them, after that word, and none was there, does. The freeze of the service belongs to it: a
+/// process that came up later all the same would start halted.
 fn never_ran_witness(state: &State) -> Option<WitnessReport> {
     let mut searched = state
         .tracks
@@ -271,6 +272,9 @@ fn never_ran_witness(state: &State) -> Option<WitnessReport> {
         .filter(|(_, track)| track.was_live)
         .peekable();
     searched.peek()?;
+    if matches!(state.service_freeze, ServiceFreeze::NotSet(_)) {
+        return None;
+    }
     let is_proved =
         searched.all(|(id, track)| !track.has_run && state.without_process.contains(id));
     is_proved.then(|| {

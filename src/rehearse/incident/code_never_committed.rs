@@ -9,6 +9,7 @@ use crate::rehearse::scratch::{RehearseError, Scratch};
 
 pub(super) const INCIDENT: Incident = Incident {
     id: "1",
+    of: None,
     slug: "code-never-committed",
     title: "EPIC 7 & 8 CODE WAS NEVER COMMITTED TO GIT",
     planted: "an edited file, an untracked file, a commit that was not pushed",

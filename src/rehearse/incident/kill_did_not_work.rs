@@ -13,6 +13,7 @@ use crate::rehearse::scratch::{RehearseError, Scratch};
 
 pub(super) const INCIDENT: Incident = Incident {
     id: "2",
+    of: None,
     slug: "kill-did-not-work",
     title: "KILL SWITCH DID NOT WORK",
     planted: "a platform that acknowledges every stop and does nothing; no terminal, no repository, no manifest",

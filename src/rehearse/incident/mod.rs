@@ -6,6 +6,10 @@
 
 mod code_never_committed;
 mod kill_did_not_work;
+mod kill_pid_elsewhere;
+mod kill_prompt;
+mod kill_says_done;
+mod kill_unread_key;
 mod names_did_not_match;
 mod positions_stacked;
 
@@ -38,6 +42,8 @@ pub(super) struct Outcome {
 pub(super) struct Incident {
     /// The report's number, or a stable slug.
     id: &'static str,
+    /// The report's incident of which this is one form: named by that number, it is planted, too.
+    of: Option<&'static str>,
     /// A word to call it by.
     slug: &'static str,
     /// The report's own words.
@@ -49,12 +55,17 @@ pub(super) struct Incident {
     plant: fn(&mut Scratch) -> Result<Outcome, RehearseError>,
 }
 
-/// Every fault that is rehearsed, in the report's order.
+/// Every fault that is rehearsed: the report's own in its order, then the forms in which the kill switch
+/// failed before and after it.
 const INCIDENTS: &[Incident] = &[
     code_never_committed::INCIDENT,
     kill_did_not_work::INCIDENT,
     names_did_not_match::INCIDENT,
     positions_stacked::INCIDENT,
+    kill_pid_elsewhere::INCIDENT,
+    kill_prompt::INCIDENT,
+    kill_says_done::INCIDENT,
+    kill_unread_key::INCIDENT,
 ];
 
 /// One row of the document.
@@ -80,7 +91,7 @@ struct IncidentReport {
 pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt) -> Exit {
     let asked: Vec<&Incident> = INCIDENTS
         .iter()
-        .filter(|incident| which == "all" || which == incident.id || which == incident.slug)
+        .filter(|incident| is_meant(incident, which))
         .collect();
     if asked.is_empty() {
         let known: Vec<String> = INCIDENTS
@@ -129,6 +140,16 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt)
     } else {
         Exit::CheckFailed
     }
+}
+
+fn is_meant(incident: &Incident, which: &str) -> bool {
+    which == "all"
+        || which == incident.id
+        || which == incident.slug
+        || incident.of == Some(which)
+        || INCIDENTS
+            .iter()
+            .any(|whole| whole.slug == which && incident.of == Some(whole.id))
 }
 
 fn plant(incident: &Incident, keep: bool, ctx: &Context, interrupt: &Interrupt) -> Row {
@@ -211,4 +232,30 @@ fn seen<'a>(document: &'a Value, code: &str) -> &'a str {
         .iter()
         .find(|check| text(check, "/code") == code)
         .map_or("?", |check| text(check, "/evidence/seen/0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(which: &str) -> Vec<&'static str> {
+        let all = INCIDENTS
+            .iter()
+            .filter(|incident| is_meant(incident, which));
+        all.map(|incident| incident.id).collect()
+    }
+
+    #[test]
+    fn an_incident_brings_its_forms_and_all_brings_every_row_once() {
+        assert_eq!(meant("9"), ["9"]);
+        assert_eq!(meant("2").len(), 5);
+        assert_eq!(meant("2"), meant("kill-did-not-work"));
+        assert_eq!(meant("kill-prompt"), ["kill-prompt"]);
+        assert_eq!(meant("99"), Vec::<&str>::new());
+        let mut all = meant("all");
+        assert_eq!(all.len(), INCIDENTS.len());
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), INCIDENTS.len(), "ids are stable and unique");
+    }
 }

@@ -9,6 +9,7 @@ use crate::rehearse::scratch::{RehearseError, Scratch};
 
 pub(super) const INCIDENT: Incident = Incident {
     id: "3",
+    of: None,
     slug: "names-did-not-match",
     title: "STRATEGY NAMES DIDN'T MATCH",
     planted: "manifests/local.toml names the strategy by its label, \"Probability Model Only\"",

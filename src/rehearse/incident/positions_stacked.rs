@@ -21,6 +21,7 @@ use trader_runtime::manifest_files::{Declared, read};
 
 pub(super) const INCIDENT: Incident = Incident {
     id: "9",
+    of: None,
     slug: "positions-stacked",
     title: "RAPID POSITION STACKING",
     planted: "an edge of 0: a signal on nearly every tick, for six hours of a seeded market",
