@@ -126,11 +126,16 @@ fn declared_components(
             ("entry", &file.entry),
             ("sizing", &file.sizing),
         ];
-        let signals = file.signals.iter().map(|part| ("signal", part));
+        let analyses = file.analyses.iter().map(|part| ("analysis", part));
         let exits = file.exits.iter().map(|part| ("exit", part));
-        for (role, part) in single.into_iter().chain(signals).chain(exits) {
+        let parts = single.into_iter().chain(analyses).chain(exits);
+        let signals = file.signals.iter();
+        let named = parts
+            .map(|(role, part)| (role, part.component.as_str()))
+            .chain(signals.map(|part| ("signal", part.component.as_str())));
+        for (role, component) in named {
             for asset in &manifest.assets {
-                ids.insert(format!("{id}/{role}/{}/{asset}", part.component));
+                ids.insert(format!("{id}/{role}/{component}/{asset}"));
             }
         }
     }

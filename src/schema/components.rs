@@ -4,7 +4,7 @@ use super::columns::columns;
 use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
 use serde_json::{Value, json};
-use trader_core::components::Role;
+use trader_core::components::Quantity;
 use trader_core::components::options::{OptionKind, OptionSpec};
 use trader_core::components::registry::{Row, TABLE};
 
@@ -29,23 +29,18 @@ pub fn run(_: &ComponentsArgs, ctx: &Context<NoState>) -> Exit {
     Exit::Ok
 }
 
-/// What a role is given and what it gives.
-const fn needs_and_gives(role: Role) -> (&'static str, &'static str) {
-    match role {
-        Role::Probability => ("oracle, reference price, volatility", "probability of Up"),
-        Role::Signal => ("probability, book", "outcome and edge, or a refusal"),
-        Role::Entry => ("signal, window", "leave to enter, or a refusal"),
-        Role::Sizing => ("signal, budget", "shares at a price, or a refusal"),
-        Role::Exit => ("position, book, window", "a reason to leave, or none"),
-    }
+/// Quantities with their units, comma-separated.
+fn with_units(quantities: &[Quantity]) -> String {
+    let words: Vec<String> = quantities.iter().map(Quantity::to_string).collect();
+    words.join(", ")
 }
 
 fn human() -> String {
     let mut out = String::new();
-    let mut rows = vec![["ID", "ROLE", "NEEDS", "GIVES"].map(str::to_owned)];
+    let mut rows = vec![["ID", "ROLE", "GIVES"].map(str::to_owned)];
     rows.extend(TABLE.iter().map(|row| {
-        let (needs, gives) = needs_and_gives(row.role());
-        [row.id, row.role().as_str(), needs, gives].map(str::to_owned)
+        let gives = with_units(row.gives);
+        [row.id.to_owned(), row.role().to_string(), gives]
     }));
     out.push_str(&columns(&rows));
     for row in TABLE {
@@ -53,6 +48,8 @@ fn human() -> String {
         out.push_str(row.id);
         out.push_str(": ");
         out.push_str(row.doc);
+        out.push_str("\n  needs: ");
+        out.push_str(&with_units(row.needs));
         out.push('\n');
         if !row.holds.is_empty() {
             out.push_str("  holds from the manifest: ");
@@ -105,13 +102,16 @@ fn document() -> Value {
 }
 
 fn component(row: &Row) -> Value {
-    let (needs, gives) = needs_and_gives(row.role());
+    let quantities = |list: &[Quantity]| {
+        let each = |one: &Quantity| json!({ "name": one.name(), "unit": one.unit() });
+        list.iter().map(each).collect::<Vec<_>>()
+    };
     json!({
         "id": row.id,
         "role": row.role().as_str(),
         "doc": row.doc,
-        "needs": needs,
-        "gives": gives,
+        "needs": quantities(row.needs),
+        "gives": quantities(row.gives),
         "holds": row.holds,
         "options": row.options_schema(),
     })

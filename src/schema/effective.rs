@@ -31,7 +31,8 @@ pub fn effective_manifest_schema(known: &[KnownStrategy]) -> Result<Schema, Sche
 }
 
 /// Where each role stands in a strategy file.
-const PLACES: [(Role, &str); 5] = [
+const PLACES: [(Role, &str); 6] = [
+    (Role::Analysis, "/properties/analyses/items"),
     (Role::Probability, "/properties/probability"),
     (Role::Signal, "/properties/signals/items"),
     (Role::Entry, "/properties/entry"),
@@ -47,16 +48,23 @@ const PLACES: [(Role, &str); 5] = [
 pub fn effective_strategy_schema() -> Result<Schema, SchemaFault> {
     let mut schema = base("strategy")?;
     for (role, place) in PLACES {
+        // A signal may have a weight, which is the committed schema's own word.
+        let weight = match role {
+            Role::Signal => schema
+                .pointer("/$defs/SignalUse/properties/weight")
+                .cloned(),
+            Role::Analysis | Role::Probability | Role::Entry | Role::Sizing | Role::Exit => None,
+        };
         let node = schema
             .pointer_mut(place)
             .ok_or_else(|| SchemaFault::new(format!("it has no place for {role}")))?;
-        *node = component_schema(role);
+        *node = component_schema(role, weight);
     }
     Schema::new(schema)
 }
 
 /// What may stand in the place of a role.
-fn component_schema(role: Role) -> Value {
+fn component_schema(role: Role, weight: Option<Value>) -> Value {
     let rows = || registry::TABLE.iter().filter(move |row| row.role() == role);
     let ids: Vec<&str> = rows().map(|row| row.id).collect();
     let rules: Vec<Value> = rows()
@@ -78,7 +86,7 @@ fn component_schema(role: Role) -> Value {
             })
         })
         .collect();
-    json!({
+    let mut schema = json!({
         "type": "object",
         "description": format!("A component for {role}."),
         "properties": {
@@ -92,7 +100,14 @@ fn component_schema(role: Role) -> Value {
         "required": ["component"],
         "additionalProperties": false,
         "allOf": rules,
-    })
+    });
+    let properties = schema
+        .pointer_mut("/properties")
+        .and_then(Value::as_object_mut);
+    if let (Some(properties), Some(weight)) = (properties, weight) {
+        properties.insert("weight".to_owned(), weight);
+    }
+    schema
 }
 
 /// The targets schema.

@@ -1,8 +1,11 @@
 //! A manifest and a strategy for this crate's own tests.
 
+use crate::ledger::Position;
 use crate::manifest::Manifest;
 use crate::strategy_file::StrategyFile;
-use crate::units::StrategyId;
+use crate::units::{Asset, Outcome, StrategyId};
+use crate::view::{Book, ExitView, Freshness};
+use crate::window::{SettlementRule, Window, WindowPhase};
 use std::collections::BTreeMap;
 
 pub(crate) fn manifest() -> Manifest {
@@ -60,4 +63,35 @@ pub(crate) fn strategy() -> StrategyFile {
 
 pub(crate) fn strategies() -> BTreeMap<StrategyId, StrategyFile> {
     BTreeMap::from([("probability-model".parse().unwrap(), strategy())])
+}
+
+/// An exit view of ten shares bought at `entry`, with `bid` in the book.
+pub(crate) fn exit_view<T>(entry: &str, bid: &str, look: impl FnOnce(ExitView<'_>) -> T) -> T {
+    let window = Window {
+        id: "btc-15m-1769949000".parse().unwrap(),
+        up: "11".parse().unwrap(),
+        down: "22".parse().unwrap(),
+        rule: SettlementRule::Twap,
+        twap_lookback_secs: 60,
+        reference: None,
+    };
+    let now = window.id.open().plus_ms(60_000);
+    let WindowPhase::Open(open) = window.at(now) else {
+        panic!("not open")
+    };
+    let book = Book {
+        asset: Asset::Btc,
+        token: "11".parse().unwrap(),
+        bid: Some(bid.parse().unwrap()),
+        ask: None,
+        bid_size: "10".parse().unwrap(),
+        ask_size: "0".parse().unwrap(),
+        at: now,
+    };
+    let position = Position::bought("10".parse().unwrap(), entry.parse().unwrap());
+    let freshness = Freshness {
+        max_oracle_age_ms: 5_000,
+        max_book_age_ms: 5_000,
+    };
+    look(ExitView::try_new(open, Outcome::Up, &position, Some(&book), freshness).unwrap())
 }

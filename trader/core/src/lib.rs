@@ -4,6 +4,7 @@
 //! strategy → safeguards → gateway → engine → ledger; `sim` stands where the venue would.
 //! Knows neither the network nor `launch`; time arrives inside the event.
 
+pub mod aggregation;
 pub mod components;
 pub mod digest;
 pub mod engine;
@@ -26,6 +27,7 @@ pub mod sim;
 pub mod strategy;
 pub mod strategy_file;
 pub mod tape;
+pub mod twap;
 pub mod units;
 pub mod view;
 pub mod volatility;

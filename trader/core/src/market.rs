@@ -5,8 +5,9 @@
 
 use crate::event::{BookTick, PriceTick, WindowTick};
 use crate::refusal::{Figure, Refusal, Refuser};
-use crate::units::{Asset, EpochMs, Outcome, TokenId};
-use crate::view::{AssetVolatility, Book, Freshness, MarketView, OracleQuote};
+use crate::twap::SecondPrices;
+use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, TokenPrice, UiPrice};
+use crate::view::{AssetHistory, Book, Freshness, MarketView, OracleQuote, UiQuote};
 use crate::volatility::VolatilityEstimator;
 use crate::window::{OpenWindow, Window, WindowId, WindowLength, WindowPhase};
 use crate::wire::FeedHealth;
@@ -21,8 +22,9 @@ pub struct AssetState {
     oracle: Option<OracleQuote>,
     /// The settlement average as its own stream tells it.
     average: Option<OracleQuote>,
-    spot: Option<OracleQuote>,
+    ui: Option<UiQuote>,
     volatility: VolatilityEstimator,
+    seconds: SecondPrices,
     newest_book: Option<EpochMs>,
 }
 
@@ -40,6 +42,17 @@ pub struct WindowState {
     pub(crate) exit_decisions: Vec<&'static str>,
     /// Whether it has been looked at while open.
     pub(crate) was_open: bool,
+    /// The highest bid per position that is held in it.
+    peaks: Vec<Peak>,
+}
+
+/// The highest bid since a position was last bought.
+#[derive(Debug)]
+struct Peak {
+    owner: StrategyId,
+    outcome: Outcome,
+    bought: Shares,
+    bid: TokenPrice,
 }
 
 impl WindowState {
@@ -119,25 +132,29 @@ impl Market {
             price: tick.price,
             at,
         };
-        if tick.twap_secs.is_some() {
+        if let Some(secs) = tick.twap_secs {
             state.average = newer(state.average, quote);
+            state.seconds.measure(at, secs, tick.price);
             return false;
         }
         state.oracle = newer(state.oracle, quote);
         state.volatility.observe(at, tick.price);
+        state.seconds.observe(at, tick.price);
         true
     }
 
-    /// Takes another source's price.
-    pub fn spot(&mut self, tick: &PriceTick, at: EpochMs) {
-        if let Some(state) = self.assets.get_mut(&tick.asset) {
-            let quote = OracleQuote {
-                asset: tick.asset,
-                price: tick.price,
-                at,
-            };
-            state.spot = newer(state.spot, quote);
+    /// Takes the user interface's price; the quote, when it is a traded asset's.
+    pub fn spot(&mut self, tick: &PriceTick, at: EpochMs) -> Option<UiQuote> {
+        let state = self.assets.get_mut(&tick.asset)?;
+        let quote = UiQuote {
+            asset: tick.asset,
+            price: UiPrice::try_new(tick.price.get()).ok()?,
+            at,
+        };
+        if state.ui.is_none_or(|known| at >= known.at) {
+            state.ui = Some(quote);
         }
+        Some(quote)
     }
 
     /// Takes a book; the window it belongs to, if that is listed.
@@ -217,6 +234,7 @@ impl Market {
                 decisions: Vec::new(),
                 exit_decisions: Vec::new(),
                 was_open: false,
+                peaks: Vec::new(),
             },
         );
         if taken {
@@ -241,7 +259,7 @@ impl Market {
     /// The refusals of [`MarketView::try_new`], and `window_conflict` for a window whose listing
     /// contradicts itself.
     pub fn view<'a>(
-        &self,
+        &'a self,
         state: &'a WindowState,
         open: OpenWindow<'a>,
     ) -> Result<MarketView<'a>, Refusal> {
@@ -255,15 +273,18 @@ impl Market {
         }
         let asset = state.window.id.asset();
         let known = self.assets.get(&asset);
-        let volatility = known
-            .and_then(|known| known.volatility.estimate(open.now()))
-            .map(|value| AssetVolatility { asset, value });
+        let history = known.map(|known| AssetHistory {
+            asset,
+            volatility: known.volatility.estimate(open.now()),
+            surprise: known.volatility.surprise(open.now()),
+            seconds: Some(&known.seconds),
+        });
         MarketView::try_new(
             open,
             known.and_then(|known| known.oracle.as_ref()),
             state.up.as_ref(),
             state.down.as_ref(),
-            volatility,
+            history,
             self.freshness,
         )
     }
@@ -280,6 +301,36 @@ impl Market {
 
     pub(crate) fn window_mut(&mut self, id: WindowId) -> Option<&mut WindowState> {
         self.windows.get_mut(&id)
+    }
+
+    /// The highest bid that was seen for a position, this one included; buying more begins anew.
+    pub(crate) fn peak_bid(
+        &mut self,
+        id: WindowId,
+        (owner, outcome): (&StrategyId, Outcome),
+        bought: Shares,
+        bid: TokenPrice,
+    ) -> TokenPrice {
+        let Some(state) = self.windows.get_mut(&id) else {
+            return bid;
+        };
+        let mut peaks = state.peaks.iter_mut();
+        if let Some(peak) = peaks.find(|peak| peak.outcome == outcome && peak.owner == *owner) {
+            peak.bid = if peak.bought == bought {
+                peak.bid.max(bid)
+            } else {
+                bid
+            };
+            peak.bought = bought;
+            return peak.bid;
+        }
+        state.peaks.push(Peak {
+            owner: owner.clone(),
+            outcome,
+            bought,
+            bid,
+        });
+        bid
     }
 
     /// The id of the window of an asset and a length (by its place in the list) that is open at `now`,
@@ -324,7 +375,7 @@ impl Market {
         for (asset, state) in &self.assets {
             feeds.extend(state.oracle.map(|quote| row("oracle", asset, quote.at)));
             feeds.extend(state.average.map(|quote| row("twap", asset, quote.at)));
-            feeds.extend(state.spot.map(|quote| row("spot", asset, quote.at)));
+            feeds.extend(state.ui.map(|quote| row("spot", asset, quote.at)));
             feeds.extend(state.newest_book.map(|at| row("book", asset, at)));
         }
         feeds

@@ -61,6 +61,24 @@ pub struct Estimate {
     pub d: f64,
     /// Probability of Up.
     pub up: Probability,
+    /// How far d moves per unit of log-return of the oracle price (∂d/∂ln S), never negative.
+    pub slope: f64,
+}
+
+impl Estimate {
+    /// The same market with the oracle price moved by a log-return: to first order exact for the spot
+    /// rule, and for TWAP as long as the move is small against the price.
+    ///
+    /// # Errors
+    /// [`ModelRefusal::OutOfRange`] when the move is not finite.
+    pub fn moved(&self, log_return: f64) -> Result<Self, ModelRefusal> {
+        if !log_return.is_finite() {
+            return Err(ModelRefusal::OutOfRange);
+        }
+        let d = self.d + log_return * self.slope;
+        let up = Probability::try_new(phi(d)).map_err(|_| ModelRefusal::OutOfRange)?;
+        Ok(Self { d, up, ..*self })
+    }
 }
 
 /// Why the model has no answer.
@@ -91,10 +109,11 @@ pub fn p_up(input: &ModelInput) -> Result<Estimate, ModelRefusal> {
     let tau = ms_to_secs(input.remaining_ms);
     let sigma = input.volatility.get();
     let v = sigma * sigma / YEAR_SECS;
-    let d = match input.settlement {
+    let (d, slope) = match input.settlement {
         Settlement::Spot => {
             let spread = sigma * libm::sqrt(tau / YEAR_SECS);
-            (libm::log(s / k) - spread * spread / 2.0) / spread
+            let d = (libm::log(s / k) - spread * spread / 2.0) / spread;
+            (d, 1.0 / spread)
         }
         Settlement::Twap {
             lookback_secs,
@@ -102,17 +121,21 @@ pub fn p_up(input: &ModelInput) -> Result<Estimate, ModelRefusal> {
         } => {
             let l = f64::from(lookback_secs);
             if tau >= l {
-                (s - k) / (s * libm::sqrt(v * ((tau - l) + l / 3.0)))
+                let spread = s * libm::sqrt(v * ((tau - l) + l / 3.0));
+                ((s - k) / spread, k / spread)
             } else {
                 let known = average_so_far.ok_or(ModelRefusal::AverageUnknown)?;
                 let a = in_range(known.get().to_f64())?;
                 let w = tau / l;
-                ((1.0 - w) * a + w * s - k) / (s * w * libm::sqrt(v * tau / 3.0))
+                let spread = s * w * libm::sqrt(v * tau / 3.0);
+                // What the rest of the average must still bring.
+                let missing = k - (1.0 - w) * a;
+                ((w * s - missing) / spread, (missing / spread).max(0.0))
             }
         }
     };
     let up = Probability::try_new(phi(d)).map_err(|_| ModelRefusal::OutOfRange)?;
-    Ok(Estimate { d, up })
+    Ok(Estimate { d, up, slope })
 }
 
 /// Whether the move from reference to oracle price is one that this volatility could have made since
@@ -270,6 +293,44 @@ mod tests {
             };
             prop_assert!(with(s + step, k) >= with(s, k));
             prop_assert!(with(s, k + step) <= with(s, k));
+        }
+
+        #[test]
+        fn rises_in_s_inside_the_average(s in 90_000.0f64..100_000.0, k in 90_000.0f64..100_000.0, a in 90_000.0f64..100_000.0,
+                                         step in 0.01f64..500.0, sigma in 0.05f64..2.0, ms in 1_000i64..60_000) {
+            let with = |s: f64| {
+                let mut input = spot(s, k, sigma, ms);
+                let average_so_far = Some(OraclePrice::try_new(price(a)).unwrap());
+                input.settlement = Settlement::Twap { lookback_secs: 60, average_so_far };
+                up(&input)
+            };
+            let known = (1.0 - ms_to_secs(ms) / 60.0) * a;
+            if k > known {
+                prop_assert!(with(s + step) >= with(s));
+            } else {
+                // The elapsed part alone is above the reference: only a price near 0 could lose it.
+                prop_assert!(with(s) > 1.0 - 1e-9 && with(s + step) > 1.0 - 1e-9);
+            }
+        }
+
+        #[test]
+        fn a_small_move_is_what_the_model_says_after_it(s in 94_000.0f64..96_000.0, a in 94_000.0f64..96_000.0, sigma in 0.2f64..1.0,
+                                                        ms in 10_000i64..900_000, bps in -5.0f64..5.0, twap in any::<bool>()) {
+            let mut input = spot(s, 95_000.0, sigma, ms);
+            if twap {
+                let average_so_far = Some(OraclePrice::try_new(price(a)).unwrap());
+                input.settlement = Settlement::Twap { lookback_secs: 60, average_so_far };
+            }
+            let before = p_up(&input).unwrap();
+            let log_return = bps / 10_000.0;
+            input.oracle = OraclePrice::try_new(price(s * libm::exp(log_return))).unwrap();
+            prop_assert!((before.moved(log_return).unwrap().up.get() - up(&input)).abs() < 2e-3);
+        }
+
+        #[test]
+        fn no_move_makes_a_nan(log_return in proptest::num::f64::ANY, s in 1.0f64..1e6, k in 1.0f64..1e6, ms in 1i64..900_000) {
+            let moved = p_up(&spot(s, k, 0.5, ms)).unwrap().moved(log_return);
+            prop_assert!(moved.is_err() || (0.0..=1.0).contains(&moved.unwrap().up.get()));
         }
 
         #[test]

@@ -3,11 +3,12 @@
 //! There is no fallback: an unknown component, option or combination, or a manifest value that no
 //! component of the strategy would enforce, is an error with its place in the file.
 
+use crate::aggregation;
 use crate::components::options::{OptionError, Options, hint};
 use crate::components::registry::{self, Component as Built};
 use crate::components::{
-    Component, Configured, EntryRule, ExitRule, ProbabilityModel, Ready, Role, Signal,
-    SignalSource, Size, SizingRule, WarmUp,
+    Analysis, Component, Configured, EntryRule, ExitRule, Observation, ProbabilityModel, Quantity,
+    Readings, Ready, Role, Signal, SignalSource, Size, SizingRule, WarmUp,
 };
 use crate::manifest::Manifest;
 use crate::model::Estimate;
@@ -78,9 +79,37 @@ pub enum CompositionProblem {
     /// A bad option.
     #[error("{0}")]
     Option(#[from] OptionError),
-    /// `single` joins nothing.
-    #[error("aggregation `single` takes exactly one signal, found {0}")]
-    SignalCount(usize),
+    /// `single` joins nothing, the others join at least two.
+    #[error("aggregation `{mode}` takes {wanted}, found {seen}")]
+    SignalCount {
+        /// The mode.
+        mode: &'static str,
+        /// How many it takes.
+        wanted: &'static str,
+        /// How many there are.
+        seen: usize,
+    },
+    /// A weight that would be ignored, or that is missing.
+    #[error("aggregation `{mode}` {wanted}")]
+    Weight {
+        /// The mode.
+        mode: &'static str,
+        /// What it wants.
+        wanted: &'static str,
+    },
+    /// A component without what it needs.
+    #[error("component `{component}` needs {needs}: add an analysis that gives it ({givers})")]
+    Unmet {
+        /// The component.
+        component: &'static str,
+        /// What it needs.
+        needs: Quantity,
+        /// Analyses that give it.
+        givers: String,
+    },
+    /// An analysis that nothing would ask.
+    #[error("no component of this strategy needs what `{0}` gives")]
+    Unused(&'static str),
     /// A strategy without exits.
     #[error("no exit component")]
     NoExit,
@@ -158,6 +187,16 @@ impl<C: Component + ?Sized> Part<C> {
     }
 }
 
+impl Part<dyn Analysis> {
+    fn observe(&mut self, seen: &Observation) {
+        match &mut self.slot {
+            Slot::Configured(analysis) => analysis.observe(seen),
+            Slot::Ready(analysis) => analysis.observe(seen),
+            Slot::Moving => {}
+        }
+    }
+}
+
 /// What a strategy proposes to buy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Proposal {
@@ -169,13 +208,22 @@ pub struct Proposal {
     pub size: Size,
 }
 
+/// A signal source and its weight, 1 where nothing is weighed.
+#[derive(Debug)]
+struct WeightedSignal {
+    part: Part<dyn SignalSource>,
+    weight: f64,
+}
+
 /// One strategy for one asset.
 #[derive(Debug)]
 pub struct StrategyInstance {
     id: StrategyId,
     asset: Asset,
+    analyses: Vec<Part<dyn Analysis>>,
     probability: Part<dyn ProbabilityModel>,
-    signal: Part<dyn SignalSource>,
+    signals: Vec<WeightedSignal>,
+    aggregation: Aggregation,
     entry: Part<dyn EntryRule>,
     sizing: Part<dyn SizingRule>,
     exits: Vec<Part<dyn ExitRule>>,
@@ -206,20 +254,37 @@ impl StrategyInstance {
                 CompositionProblem::Version(file.schema_version),
             ));
         }
-        let Aggregation::Single = file.aggregation;
-        let [signal] = file.signals.as_slice() else {
-            return Err(at(
-                "/signals",
-                CompositionProblem::SignalCount(file.signals.len()),
-            ));
-        };
+        check_aggregation(file).map_err(|(pointer, problem)| at(&pointer, problem))?;
         let place = |pointer: &str, use_: &ComponentUse, role: Role| {
             build(use_, role, manifest)
                 .map_err(|(field, problem)| at(&format!("{pointer}{field}"), problem))
         };
-        let (probability, signal, entry, sizing) = (
+        let mut analyses: Vec<Part<dyn Analysis>> = Vec::with_capacity(file.analyses.len());
+        for (n, use_) in file.analyses.iter().enumerate() {
+            let pointer = format!("/analyses/{n}");
+            if let (name, Built::Analysis(analysis)) = place(&pointer, use_, Role::Analysis)? {
+                if analyses.iter().any(|known| known.id == name) {
+                    return Err(at(&pointer, CompositionProblem::Twice(name)));
+                }
+                analyses.push(Part::new(name, analysis));
+            }
+        }
+        let mut signals: Vec<WeightedSignal> = Vec::with_capacity(file.signals.len());
+        for (n, use_) in file.signals.iter().enumerate() {
+            let pointer = format!("/signals/{n}");
+            let built = place(&pointer, &use_.component_use(), Role::Signal)?;
+            if let (name, Built::Signal(signal)) = built {
+                if signals.iter().any(|known| known.part.id == name) {
+                    return Err(at(&pointer, CompositionProblem::Twice(name)));
+                }
+                signals.push(WeightedSignal {
+                    part: Part::new(name, signal),
+                    weight: use_.weight.map_or(1.0, f64::from),
+                });
+            }
+        }
+        let (probability, entry, sizing) = (
             place("/probability", &file.probability, Role::Probability)?,
-            place("/signals/0", signal, Role::Signal)?,
             place("/entry", &file.entry, Role::Entry)?,
             place("/sizing", &file.sizing, Role::Sizing)?,
         );
@@ -238,10 +303,9 @@ impl StrategyInstance {
         }
         let (
             (probability_id, Built::Probability(probability)),
-            (signal_id, Built::Signal(signal)),
             (entry_id, Built::Entry(entry)),
             (sizing_id, Built::Sizing(sizing)),
-        ) = (probability, signal, entry, sizing)
+        ) = (probability, entry, sizing)
         else {
             // `build` returns the role it was asked for.
             return Err(at("", CompositionProblem::NoExit));
@@ -249,14 +313,19 @@ impl StrategyInstance {
         let instance = Self {
             id: id.clone(),
             asset,
+            analyses,
             probability: Part::new(probability_id, probability),
-            signal: Part::new(signal_id, signal),
+            signals,
+            aggregation: file.aggregation,
             entry: Part::new(entry_id, entry),
             sizing: Part::new(sizing_id, sizing),
             exits,
             is_ready: false,
             waiting_for: NOT_READY,
         };
+        instance
+            .check_readings()
+            .map_err(|(pointer, problem)| at(&pointer, problem))?;
         let held = instance.held();
         match HELD_KEYS.into_iter().find(|key| !held.contains_key(*key)) {
             Some(key) => Err(at(
@@ -268,6 +337,54 @@ impl StrategyInstance {
             )),
             None => Ok(instance),
         }
+    }
+
+    /// Every reading that a signal needs is given by an analysis, and every analysis is needed.
+    fn check_readings(&self) -> Result<(), (String, CompositionProblem)> {
+        let rows = |id: &str| registry::find(id);
+        for (n, signal) in self.signals.iter().enumerate() {
+            let needed = rows(signal.part.id).map_or(&[][..], |row| row.needs);
+            for needs in needed.iter().copied().filter(|need| need.is_reading()) {
+                let given = self
+                    .analyses
+                    .iter()
+                    .filter_map(|part| rows(part.id))
+                    .any(|row| row.gives.contains(&needs));
+                if !given {
+                    let problem = CompositionProblem::Unmet {
+                        component: signal.part.id,
+                        needs,
+                        givers: givers(needs),
+                    };
+                    return Err((format!("/signals/{n}"), problem));
+                }
+            }
+        }
+        for (n, analysis) in self.analyses.iter().enumerate() {
+            let gives = rows(analysis.id).map_or(&[][..], |row| row.gives);
+            let is_needed = self
+                .signals
+                .iter()
+                .filter_map(|signal| rows(signal.part.id))
+                .any(|row| row.needs.iter().any(|need| gives.contains(need)));
+            if !is_needed {
+                let problem = CompositionProblem::Unused(analysis.id);
+                return Err((format!("/analyses/{n}"), problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows its analyses a price of its asset.
+    pub fn observe(&mut self, seen: &Observation) {
+        for analysis in &mut self.analyses {
+            analysis.observe(seen);
+        }
+    }
+
+    /// Whether prices of the user interface can change its mind.
+    pub const fn has_analyses(&self) -> bool {
+        !self.analyses.is_empty()
     }
 
     /// The strategy's id.
@@ -305,8 +422,14 @@ impl StrategyInstance {
         }
         self.sizing.warm_up(facts)?;
         self.entry.warm_up(facts)?;
-        self.signal.warm_up(facts)?;
-        self.probability.warm_up(facts)
+        for signal in &mut self.signals {
+            signal.part.warm_up(facts)?;
+        }
+        self.probability.warm_up(facts)?;
+        for analysis in &mut self.analyses {
+            analysis.warm_up(facts)?;
+        }
+        Ok(())
     }
 
     /// What it would buy in this view.
@@ -314,16 +437,18 @@ impl StrategyInstance {
     /// # Errors
     /// The refusal of the first component that says no.
     pub fn decide(&self, view: &MarketView<'_>) -> Result<Proposal, Refusal> {
-        let (Some(probability), Some(signal), Some(entry), Some(sizing)) = (
+        let (true, Some(probability), Some(entry), Some(sizing)) = (
+            self.is_ready,
             self.probability.ready(),
-            self.signal.ready(),
             self.entry.ready(),
             self.sizing.ready(),
         ) else {
             return Err(self.waiting_for);
         };
+        let readings = self.read(view);
+        let view = &view.with_readings(&readings);
         let estimate = probability.evaluate(view)?;
-        let signal = signal.evaluate(view, &estimate)?;
+        let signal = self.signal(view, &estimate)?;
         entry.evaluate(view, &signal)?;
         let size = sizing.evaluate(&signal)?;
         Ok(Proposal {
@@ -331,6 +456,34 @@ impl StrategyInstance {
             signal,
             size,
         })
+    }
+
+    /// What the analyses read now.
+    fn read(&self, view: &MarketView<'_>) -> Readings {
+        let mut readings = Readings::NONE;
+        for analysis in self.analyses.iter().filter_map(Part::ready) {
+            analysis.read(view, &mut readings);
+        }
+        readings
+    }
+
+    /// The word of all signals together.
+    fn signal(&self, view: &MarketView<'_>, estimate: &Estimate) -> Result<Signal, Refusal> {
+        let vote = |signal: &WeightedSignal| match signal.part.ready() {
+            Some(ready) => ready.evaluate(view, estimate),
+            None => Err(self.waiting_for),
+        };
+        match self.aggregation {
+            Aggregation::Single => self.signals.first().map_or(Err(self.waiting_for), vote),
+            Aggregation::Unanimous => aggregation::unanimous(self.signals.iter().map(vote)),
+            Aggregation::Weighted => {
+                let votes = self
+                    .signals
+                    .iter()
+                    .map(|signal| (signal.weight, vote(signal)));
+                aggregation::weighted(view, votes)
+            }
+        }
     }
 
     /// What it would buy at a price: for checks that judge every price. `None` before the sizing rule
@@ -356,7 +509,12 @@ impl StrategyInstance {
     pub fn held(&self) -> BTreeMap<&'static str, Value> {
         let mut held = BTreeMap::new();
         held.extend(self.probability.held());
-        held.extend(self.signal.held());
+        for analysis in &self.analyses {
+            held.extend(analysis.held());
+        }
+        for signal in &self.signals {
+            held.extend(signal.part.held());
+        }
         held.extend(self.entry.held());
         held.extend(self.sizing.held());
         for exit in &self.exits {
@@ -377,10 +535,19 @@ impl StrategyInstance {
                 self.probability.id,
                 self.probability.state(),
             ),
-            row(Role::Signal, self.signal.id, self.signal.state()),
             row(Role::Entry, self.entry.id, self.entry.state()),
             row(Role::Sizing, self.sizing.id, self.sizing.state()),
         ];
+        rows.extend(
+            self.analyses
+                .iter()
+                .map(|analysis| row(Role::Analysis, analysis.id, analysis.state())),
+        );
+        rows.extend(
+            self.signals
+                .iter()
+                .map(|signal| row(Role::Signal, signal.part.id, signal.part.state())),
+        );
         rows.extend(
             self.exits
                 .iter()
@@ -425,6 +592,46 @@ fn build(use_: &ComponentUse, role: Role, manifest: &Manifest) -> Placed {
         .and_then(|options| row.build(manifest, &options))
         .map(|component| (row.id, component))
         .map_err(|error| ("/options", error.into()))
+}
+
+/// How many signals a mode takes, and whether they have weights.
+fn check_aggregation(file: &StrategyFile) -> Result<(), (String, CompositionProblem)> {
+    let seen = file.signals.len();
+    let (mode, wanted, fits) = match file.aggregation {
+        Aggregation::Single => ("single", "exactly one signal", seen == 1),
+        Aggregation::Unanimous => ("unanimous", "at least two signals", seen >= 2),
+        Aggregation::Weighted => ("weighted", "at least two signals", seen >= 2),
+    };
+    if !fits {
+        let problem = CompositionProblem::SignalCount { mode, wanted, seen };
+        return Err(("/signals".to_owned(), problem));
+    }
+    let has_weights = file.aggregation == Aggregation::Weighted;
+    let odd = |weight: Option<u32>| match weight {
+        None => has_weights,
+        Some(weight) => !has_weights || !(1..=100).contains(&weight),
+    };
+    match file.signals.iter().position(|signal| odd(signal.weight)) {
+        Some(n) => {
+            let wanted = if has_weights {
+                "needs a weight from 1 to 100 for each signal"
+            } else {
+                "knows no weights"
+            };
+            let problem = CompositionProblem::Weight { mode, wanted };
+            Err((format!("/signals/{n}/weight"), problem))
+        }
+        None => Ok(()),
+    }
+}
+
+fn givers(needs: Quantity) -> String {
+    registry::TABLE
+        .iter()
+        .filter(|row| row.gives.contains(&needs))
+        .map(|row| format!("`{}`", row.id))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 fn holders(key: &str) -> String {

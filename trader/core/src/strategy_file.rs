@@ -17,6 +17,10 @@ pub const STRATEGY_SCHEMA_VERSION: u32 = 1;
 pub enum Aggregation {
     /// Exactly one signal component; its word counts.
     Single,
+    /// All signals must name the same outcome; the least edge counts.
+    Unanimous,
+    /// The mean of their probabilities by weight; more than half of all weight must speak.
+    Weighted,
 }
 
 /// One component and its options. Which options exist is the registry's word.
@@ -28,6 +32,31 @@ pub struct ComponentUse {
     /// Options, checked against the component's own schema.
     #[serde(default)]
     pub options: BTreeMap<String, serde_json::Value>,
+}
+
+/// A signal component, with its weight where the aggregation weighs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalUse {
+    /// The component's registered id.
+    pub component: String,
+    /// Options, checked against the component's own schema.
+    #[serde(default)]
+    pub options: BTreeMap<String, serde_json::Value>,
+    /// Share of the word that it has under `weighted`; nowhere else.
+    #[schemars(range(min = 1, max = 100))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+}
+
+impl SignalUse {
+    /// The component and its options alone.
+    pub fn component_use(&self) -> ComponentUse {
+        ComponentUse {
+            component: self.component.clone(),
+            options: self.options.clone(),
+        }
+    }
 }
 
 /// A strategy file.
@@ -43,11 +72,15 @@ pub struct StrategyFile {
     /// Says what the strategy believes, for people.
     #[serde(default)]
     pub description: String,
+    /// Read what signals need besides the market view.
+    #[schemars(length(max = 8))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub analyses: Vec<ComponentUse>,
     /// Turns the market view into a probability.
     pub probability: ComponentUse,
     /// Turn view and probability into signals.
     #[schemars(length(min = 1, max = 8))]
-    pub signals: Vec<ComponentUse>,
+    pub signals: Vec<SignalUse>,
     /// How several signals become one.
     pub aggregation: Aggregation,
     /// Decides whether the moment allows an entry.

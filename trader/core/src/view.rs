@@ -4,11 +4,14 @@
 //! reference price and fresh data; every other combination is a typed refusal. A component gets
 //! nothing else, so it cannot mix up prices, assets or windows.
 
+use crate::components::Readings;
 use crate::event::BookTick;
 use crate::ledger::Position;
 use crate::refusal::{Figure, Refusal, Refuser};
+use crate::twap::{KnownAverage, SecondPrices};
 use crate::units::{
-    Asset, EpochMs, OraclePrice, Outcome, ReferencePrice, Shares, TokenId, TokenPrice, Volatility,
+    Asset, EpochMs, OraclePrice, Outcome, ReferencePrice, Shares, TokenId, TokenPrice, UiPrice,
+    Volatility,
 };
 use crate::window::OpenWindow;
 use rust_decimal::Decimal;
@@ -20,6 +23,17 @@ pub struct OracleQuote {
     pub asset: Asset,
     /// The price.
     pub price: OraclePrice,
+    /// The source's time, or the arrival where the source gives none.
+    pub at: EpochMs,
+}
+
+/// The user interface's price of an asset with the time it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UiQuote {
+    /// The asset.
+    pub asset: Asset,
+    /// The price.
+    pub price: UiPrice,
     /// The source's time, or the arrival where the source gives none.
     pub at: EpochMs,
 }
@@ -70,13 +84,17 @@ impl Book {
     }
 }
 
-/// Volatility with the asset whose oracle returns it was measured on.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AssetVolatility {
+/// What an asset's own oracle prices tell beyond the newest one.
+#[derive(Debug, Clone, Copy)]
+pub struct AssetHistory<'a> {
     /// The asset.
     pub asset: Asset,
-    /// Its volatility.
-    pub value: Volatility,
+    /// Volatility of its oracle returns, once there is enough history.
+    pub volatility: Option<Volatility>,
+    /// Short-term over long-term volatility: 1 when the market is as it was.
+    pub surprise: Option<f64>,
+    /// Its prices second by second, for the settlement average.
+    pub seconds: Option<&'a SecondPrices>,
 }
 
 /// How old data may be.
@@ -112,7 +130,8 @@ pub struct MarketView<'a> {
     reference: ReferencePrice,
     up: Option<&'a Book>,
     down: Option<&'a Book>,
-    volatility: Option<Volatility>,
+    history: Option<AssetHistory<'a>>,
+    readings: &'a Readings,
 }
 
 impl<'a> MarketView<'a> {
@@ -127,7 +146,7 @@ impl<'a> MarketView<'a> {
         oracle: Option<&OracleQuote>,
         up: Option<&'a Book>,
         down: Option<&'a Book>,
-        volatility: Option<AssetVolatility>,
+        history: Option<AssetHistory<'a>>,
         freshness: Freshness,
     ) -> Result<Self, Refusal> {
         let asset = window.window().id.asset();
@@ -140,7 +159,7 @@ impl<'a> MarketView<'a> {
             return Err(refuse("missing_book"));
         }
         let foreign_asset = oracle.asset != asset
-            || volatility.is_some_and(|v| v.asset != asset)
+            || history.is_some_and(|known| known.asset != asset)
             || [up, down]
                 .into_iter()
                 .flatten()
@@ -160,15 +179,28 @@ impl<'a> MarketView<'a> {
                 check_book(window, book, outcome, freshness.max_book_age_ms)?;
             }
         }
-        let volatility = volatility.map(|v| v.value);
         Ok(Self {
             window,
             oracle,
             reference,
             up,
             down,
-            volatility,
+            history,
+            readings: &Readings::NONE,
         })
+    }
+
+    /// The same view with what the strategy's analyses read from their series.
+    pub(crate) const fn with_readings<'b>(&self, readings: &'b Readings) -> MarketView<'b>
+    where
+        'a: 'b,
+    {
+        MarketView { readings, ..*self }
+    }
+
+    /// What the strategy's analyses read.
+    pub const fn readings(&self) -> &'a Readings {
+        self.readings
     }
 
     /// The window, proved open.
@@ -195,8 +227,32 @@ impl<'a> MarketView<'a> {
     }
 
     /// σ, once there is enough history.
-    pub const fn volatility(&self) -> Option<Volatility> {
-        self.volatility
+    pub fn volatility(&self) -> Option<Volatility> {
+        self.history?.volatility
+    }
+
+    /// Short-term over long-term volatility.
+    pub fn surprise(&self) -> Option<f64> {
+        self.history?.surprise
+    }
+
+    /// When the settlement average takes its last sample: the close, less the delay that the venue's own
+    /// average stream shows.
+    pub fn averaging_end(&self) -> EpochMs {
+        let delay_ms = self
+            .history
+            .and_then(|known| known.seconds)
+            .map_or(0, SecondPrices::delay_ms);
+        self.window.window().id.close().plus_ms(-delay_ms)
+    }
+
+    /// The part of the settlement average that is known; `None` when it began before this asset's
+    /// prices were seen.
+    pub fn known_average(&self) -> Option<KnownAverage> {
+        let lookback_secs = self.window.window().twap_lookback_secs;
+        self.history?
+            .seconds?
+            .known(self.averaging_end(), lookback_secs, self.window.now())
     }
 }
 
@@ -208,6 +264,7 @@ pub struct ExitView<'a> {
     position: &'a Position,
     book: &'a Book,
     bid: TokenPrice,
+    peak_bid: TokenPrice,
 }
 
 impl<'a> ExitView<'a> {
@@ -234,6 +291,7 @@ impl<'a> ExitView<'a> {
             position,
             book,
             bid,
+            peak_bid: bid,
         })
     }
 
@@ -250,6 +308,20 @@ impl<'a> ExitView<'a> {
     /// The held token's book.
     pub const fn book(&self) -> &'a Book {
         self.book
+    }
+
+    /// The same view with the highest bid seen before.
+    #[must_use]
+    pub fn with_peak(self, peak_bid: TokenPrice) -> Self {
+        Self {
+            peak_bid: peak_bid.max(self.bid),
+            ..self
+        }
+    }
+
+    /// The highest bid seen since the position was last bought, this one included.
+    pub const fn peak_bid(&self) -> TokenPrice {
+        self.peak_bid
     }
 
     /// What the market pays now.
@@ -338,7 +410,7 @@ mod tests {
         oracle: Option<OracleQuote>,
         up: Option<Book>,
         down: Option<Book>,
-        volatility: AssetVolatility,
+        history: AssetHistory<'static>,
         at_ms: i64,
     }
 
@@ -362,9 +434,11 @@ mod tests {
             }),
             up: Some(book("11")),
             down: Some(book("22")),
-            volatility: AssetVolatility {
+            history: AssetHistory {
                 asset: Asset::Btc,
-                value: Volatility::try_new(0.5).unwrap(),
+                volatility: Some(Volatility::try_new(0.5).unwrap()),
+                surprise: None,
+                seconds: None,
             },
             at_ms: 60_000,
             window,
@@ -383,7 +457,7 @@ mod tests {
             setup.oracle.as_ref(),
             setup.up.as_ref(),
             setup.down.as_ref(),
-            Some(setup.volatility),
+            Some(setup.history),
             FRESH,
         );
         match view {
@@ -409,7 +483,7 @@ mod tests {
             code(|s| s.up.as_mut().unwrap().asset = Asset::Eth),
             "mixed_assets"
         );
-        assert_eq!(code(|s| s.volatility.asset = Asset::Sol), "mixed_assets");
+        assert_eq!(code(|s| s.history.asset = Asset::Sol), "mixed_assets");
         assert_eq!(
             code(|s| s.up.as_mut().unwrap().token = "33".parse().unwrap()),
             "foreign_token"

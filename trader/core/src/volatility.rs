@@ -139,6 +139,13 @@ impl VolatilityEstimator {
         Volatility::try_new(libm::sqrt(variance * YEAR_SECS)).ok()
     }
 
+    /// Short-term over long-term volatility (2 min against 10 min half-life): far from 1 the market has
+    /// just changed, and neither estimate describes it. `None` whenever there is no estimate.
+    pub fn surprise(&self, now: EpochMs) -> Option<f64> {
+        let ratio = libm::sqrt(self.short.variance(now)? / self.long.variance(now)?);
+        (ratio.is_finite() && ratio > 0.0).then_some(ratio)
+    }
+
     /// Milliseconds of history seen, long pauses not counted.
     pub const fn history_ms(&self) -> i64 {
         self.history_ms
@@ -196,6 +203,26 @@ mod tests {
             s % 11 == 0 || (600..987).contains(&s) || (1_200..1_300).contains(&s)
         });
         assert!((seen - 0.5).abs() < 0.06, "{seen}");
+    }
+
+    #[test]
+    fn a_market_that_wakes_up_is_a_surprise() {
+        let mut estimator = walk(3, 0.3, 1_800, |_| false);
+        let calm = estimator.surprise(EpochMs(1_800_000)).unwrap();
+        assert!((0.5..2.0).contains(&calm), "{calm}");
+        let mut rng = Rng::new(4);
+        let mut log_price = libm::log(95_000.0);
+        for sec in 1_800..1_890 {
+            log_price += 3.0 * libm::sqrt(1.0 / YEAR_SECS) * rng.normal();
+            let price = rust_decimal::Decimal::try_from(libm::exp(log_price)).unwrap();
+            estimator.observe(
+                EpochMs(sec * 1_000),
+                OraclePrice::try_new(price.round_dp(8)).unwrap(),
+            );
+        }
+        let awake = estimator.surprise(EpochMs(1_890_000)).unwrap();
+        assert!(awake > 1.5, "{awake}");
+        assert!(estimator.surprise(EpochMs(9_000_000)).is_none());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::fees::TAKER_FEE_RATE_F64;
 use crate::manifest::Manifest;
 use crate::model::Estimate;
 use crate::refusal::{Figure, Refusal};
-use crate::units::Outcome;
+use crate::units::{Outcome, Probability};
 use crate::view::MarketView;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
@@ -38,25 +38,49 @@ impl Component for Edge {
 
 impl SignalSource for Edge {
     fn signal(&self, view: &MarketView<'_>, estimate: &Estimate) -> Result<Signal, Refusal> {
-        let of = |outcome: Outcome| {
-            let price = view.book(outcome)?.ask?;
-            let probability = match outcome {
-                Outcome::Up => estimate.up,
-                Outcome::Down => estimate.up.complement(),
-            };
-            let ask = price.get().to_f64()?;
-            let fee = TAKER_FEE_RATE_F64 * ask * (1.0 - ask);
-            Some(Signal {
-                outcome,
-                probability,
-                price,
-                edge: probability.get() - ask - fee,
-            })
-        };
-        match (of(Outcome::Up), of(Outcome::Down)) {
-            (Some(up), Some(down)) => Ok(if down.edge > up.edge { down } else { up }),
-            (Some(only), None) | (None, Some(only)) => Ok(only),
-            (None, None) => Err(refuse("missing_ask", Figure::None, Figure::None)),
-        }
+        better_side(view, estimate.up)
+    }
+}
+
+/// What the token of `outcome` would bring at its ask.
+///
+/// # Errors
+/// `missing_ask` when nobody sells it.
+pub(crate) fn of_outcome(
+    view: &MarketView<'_>,
+    up: Probability,
+    outcome: Outcome,
+) -> Result<Signal, Refusal> {
+    let probability = match outcome {
+        Outcome::Up => up,
+        Outcome::Down => up.complement(),
+    };
+    let priced = view
+        .book(outcome)
+        .and_then(|book| book.ask)
+        .and_then(|price| Some((price, price.get().to_f64()?)));
+    let (price, ask) = priced.ok_or(refuse("missing_ask", Figure::None, Figure::None))?;
+    let fee = TAKER_FEE_RATE_F64 * ask * (1.0 - ask);
+    Ok(Signal {
+        outcome,
+        probability,
+        price,
+        edge: probability.get() - ask - fee,
+    })
+}
+
+/// The outcome with the higher edge, of those that somebody sells; Up when they are equal.
+///
+/// # Errors
+/// `missing_ask` when nobody sells either.
+pub(crate) fn better_side(view: &MarketView<'_>, up: Probability) -> Result<Signal, Refusal> {
+    let both = (
+        of_outcome(view, up, Outcome::Up),
+        of_outcome(view, up, Outcome::Down),
+    );
+    match both {
+        (Ok(up), Ok(down)) => Ok(if down.edge > up.edge { down } else { up }),
+        (Ok(only), Err(_)) | (Err(_), Ok(only)) => Ok(only),
+        (Err(refusal), Err(_)) => Err(refusal),
     }
 }

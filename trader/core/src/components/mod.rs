@@ -9,12 +9,26 @@ pub mod registry;
 
 mod band;
 mod edge;
+pub(crate) use edge::{better_side, of_outcome};
 mod fixed;
 pub(crate) use fixed::MIN_SHARES;
+mod lag_based;
+mod lag_tracker;
+mod oracle_edge;
+mod oracle_staleness;
+mod quantity;
+mod readings;
 mod stop_loss;
 mod take_profit;
+mod threshold;
+mod trailing;
+mod ui_divergence;
+mod update_pattern;
 mod window_close;
 mod window_timing;
+
+pub use quantity::Quantity;
+pub use readings::{Divergence, Lag, Observation, Readings, Staleness, UpdateForecast};
 
 use crate::model::Estimate;
 use crate::refusal::{Figure, Refusal, Refuser};
@@ -26,6 +40,8 @@ use std::fmt::Debug;
 /// What a component does in a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// Prices as they come → a reading that signals may ask for.
+    Analysis,
     /// View → probability.
     Probability,
     /// View and probability → signal.
@@ -42,6 +58,7 @@ impl Role {
     /// As it is spelled in strategy files and ids.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Analysis => "analysis",
             Self::Probability => "probability",
             Self::Signal => "signal",
             Self::Entry => "entry",
@@ -66,6 +83,14 @@ pub struct WarmUp {
     pub volatility: Option<Volatility>,
 }
 
+impl WarmUp {
+    /// Nothing is known: for components that only look at their own history.
+    pub(crate) const NOTHING: Self = Self {
+        history_ms: 0,
+        volatility: None,
+    };
+}
+
 /// What every component has in common.
 pub trait Component: Debug + Send {
     /// Whether it can be asked yet.
@@ -76,6 +101,15 @@ pub trait Component: Debug + Send {
 
     /// The manifest values that it holds and enforces, by dotted key, from its own fields.
     fn held(&self) -> Vec<(&'static str, Value)>;
+}
+
+/// Prices as they come → a reading. It sees them while it warms up too.
+pub trait Analysis: Component {
+    /// Takes a price of the asset's own series. Allocates nothing once it is warm.
+    fn observe(&mut self, seen: &Observation);
+
+    /// Writes its reading, or why there is none, for this view.
+    fn read(&self, view: &MarketView<'_>, readings: &mut Readings);
 }
 
 /// View → probability of Up.
@@ -172,6 +206,25 @@ impl<C: Component + ?Sized> Ready<C> {
     /// The manifest values that it holds.
     pub fn held(&self) -> Vec<(&'static str, Value)> {
         self.0.held()
+    }
+}
+
+impl Configured<dyn Analysis> {
+    /// See [`Analysis::observe`].
+    pub fn observe(&mut self, seen: &Observation) {
+        self.0.observe(seen);
+    }
+}
+
+impl Ready<dyn Analysis> {
+    /// See [`Analysis::observe`].
+    pub fn observe(&mut self, seen: &Observation) {
+        self.0.observe(seen);
+    }
+
+    /// See [`Analysis::read`].
+    pub fn read(&self, view: &MarketView<'_>, readings: &mut Readings) {
+        self.0.read(view, readings);
     }
 }
 

@@ -60,6 +60,18 @@ pub enum OptionError {
         /// Which.
         name: &'static str,
     },
+    /// With the manifest's value the component could never act.
+    #[error("option `{name}` is {seen}, and the manifest's `{key}` is {value}: it could never act")]
+    NeverActs {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        seen: u32,
+        /// The manifest's key.
+        key: &'static str,
+        /// Its value.
+        value: u32,
+    },
     /// Another type, or out of range.
     #[error("option `{name}` is {seen}, wanted {wanted}")]
     Value {

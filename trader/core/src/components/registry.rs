@@ -2,8 +2,10 @@
 
 use super::options::{OptionError, OptionSpec, Options};
 use super::{
-    Configured, EntryRule, ExitRule, ProbabilityModel, Role, SignalSource, SizingRule, band, edge,
-    fixed, stop_loss, take_profit, window_close, window_timing,
+    Analysis, Configured, EntryRule, ExitRule, ProbabilityModel, Quantity, Role, SignalSource,
+    SizingRule, band, edge, fixed, lag_based, lag_tracker, oracle_edge, oracle_staleness,
+    stop_loss, take_profit, threshold, trailing, ui_divergence, update_pattern, window_close,
+    window_timing,
 };
 use crate::manifest::Manifest;
 use serde_json::Value;
@@ -15,6 +17,10 @@ pub struct Row {
     pub id: &'static str,
     /// What it does, in a line.
     pub doc: &'static str,
+    /// What it is given.
+    pub needs: &'static [Quantity],
+    /// What it gives.
+    pub gives: &'static [Quantity],
     /// Manifest keys that it holds.
     pub holds: &'static [&'static str],
     /// Its options.
@@ -27,6 +33,7 @@ type Built<C> = Result<Box<C>, OptionError>;
 /// How it is built; the variant is its role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Build {
+    Analysis(fn(&Manifest, &Options) -> Built<dyn Analysis>),
     Probability(fn(&Manifest, &Options) -> Built<dyn ProbabilityModel>),
     Signal(fn(&Manifest, &Options) -> Built<dyn SignalSource>),
     Entry(fn(&Manifest, &Options) -> Built<dyn EntryRule>),
@@ -37,8 +44,56 @@ pub(crate) enum Build {
 /// Every component there is.
 pub const TABLE: &[Row] = &[
     Row {
+        id: "oracle-staleness",
+        doc: "how long the oracle has shown the same price",
+        needs: &[Quantity::OraclePrice],
+        gives: &[Quantity::Staleness],
+        holds: &[],
+        options: oracle_staleness::OPTIONS,
+        build: Build::Analysis(oracle_staleness::build),
+    },
+    Row {
+        id: "ui-divergence",
+        doc: "how far the UI's price is from the oracle's and from the reference",
+        needs: &[
+            Quantity::UiPrice,
+            Quantity::OraclePrice,
+            Quantity::ReferencePrice,
+        ],
+        gives: &[Quantity::Divergence],
+        holds: &[],
+        options: ui_divergence::OPTIONS,
+        build: Build::Analysis(ui_divergence::build),
+    },
+    Row {
+        id: "lag-tracker",
+        doc: "by how much the UI's price leads the oracle's: cross-correlation at 0.5, 1, 2, 5, 10 and 30 s, measured once a second",
+        needs: &[Quantity::UiPrice, Quantity::OraclePrice],
+        gives: &[Quantity::Lag],
+        holds: &[],
+        options: lag_tracker::OPTIONS,
+        build: Build::Analysis(lag_tracker::build),
+    },
+    Row {
+        id: "update-pattern",
+        doc: "whether the oracle will change before the close, from the pauses between its changes",
+        needs: &[Quantity::OraclePrice, Quantity::Window],
+        gives: &[Quantity::UpdateForecast],
+        holds: &[],
+        options: update_pattern::OPTIONS,
+        build: Build::Analysis(update_pattern::build),
+    },
+    Row {
         id: "window-timing",
         doc: "P(up) from oracle price, reference price, volatility and time left, by the market's own settlement rule",
+        needs: &[
+            Quantity::OraclePrice,
+            Quantity::ReferencePrice,
+            Quantity::Volatility,
+            Quantity::SettlementAverage,
+            Quantity::Window,
+        ],
+        gives: &[Quantity::Probability],
         holds: &["window.warm_up_secs"],
         options: window_timing::OPTIONS,
         build: Build::Probability(window_timing::build),
@@ -46,13 +101,51 @@ pub const TABLE: &[Row] = &[
     Row {
         id: "edge",
         doc: "probability minus ask minus taker fee, for the better of the two outcomes",
+        needs: &[Quantity::Probability, Quantity::Book],
+        gives: &[Quantity::Signal],
         holds: &[],
         options: edge::OPTIONS,
         build: Build::Signal(edge::build),
     },
     Row {
+        id: "lag-based",
+        doc: "the side to which the oracle must still follow the UI, at the probability after that move",
+        needs: &[Quantity::Probability, Quantity::Lag, Quantity::Book],
+        gives: &[Quantity::Signal],
+        holds: &[],
+        options: lag_based::OPTIONS,
+        build: Build::Signal(lag_based::build),
+    },
+    Row {
+        id: "oracle-edge",
+        doc: "against the crowd's side, late, while the oracle stands still and no update is expected",
+        needs: &[
+            Quantity::Probability,
+            Quantity::Staleness,
+            Quantity::Divergence,
+            Quantity::UpdateForecast,
+            Quantity::Book,
+            Quantity::Window,
+        ],
+        gives: &[Quantity::Signal],
+        holds: &[],
+        options: oracle_edge::OPTIONS,
+        build: Build::Signal(oracle_edge::build),
+    },
+    Row {
+        id: "threshold",
+        doc: "the outcome whose token costs more than a threshold; only where a strategy names it",
+        needs: &[Quantity::Probability, Quantity::Book, Quantity::Window],
+        gives: &[Quantity::Signal],
+        holds: &[],
+        options: threshold::OPTIONS,
+        build: Build::Signal(threshold::build),
+    },
+    Row {
         id: "band",
         doc: "enters only between the least and the most edge, after the window's start and before its end",
+        needs: &[Quantity::Signal, Quantity::Window],
+        gives: &[Quantity::Leave],
         holds: &[
             "window.min_elapsed_secs",
             "window.min_remaining_secs",
@@ -65,6 +158,8 @@ pub const TABLE: &[Row] = &[
     Row {
         id: "fixed",
         doc: "as many hundredths of a share as the budget pays for, taker fee included",
+        needs: &[Quantity::Signal, Quantity::Budget],
+        gives: &[Quantity::Shares],
         holds: &["position_size_usd"],
         options: fixed::OPTIONS,
         build: Build::Sizing(fixed::build),
@@ -72,6 +167,8 @@ pub const TABLE: &[Row] = &[
     Row {
         id: "stop-loss",
         doc: "leaves when the bid has fallen below the entry price by `exit.stop_loss`",
+        needs: &[Quantity::Position, Quantity::Book],
+        gives: &[Quantity::ExitReason],
         holds: &["exit.stop_loss"],
         options: stop_loss::OPTIONS,
         build: Build::Exit(stop_loss::build),
@@ -79,13 +176,26 @@ pub const TABLE: &[Row] = &[
     Row {
         id: "take-profit",
         doc: "leaves when the bid has risen above the entry price by `exit.take_profit`",
+        needs: &[Quantity::Position, Quantity::Book],
+        gives: &[Quantity::ExitReason],
         holds: &["exit.take_profit"],
         options: take_profit::OPTIONS,
         build: Build::Exit(take_profit::build),
     },
     Row {
+        id: "trailing",
+        doc: "leaves when part of the best gain has been given back",
+        needs: &[Quantity::Position, Quantity::Book, Quantity::PeakBid],
+        gives: &[Quantity::ExitReason],
+        holds: &[],
+        options: trailing::OPTIONS,
+        build: Build::Exit(trailing::build),
+    },
+    Row {
         id: "window-close",
         doc: "leaves so many seconds before the close; 0 holds to settlement",
+        needs: &[Quantity::Position, Quantity::Window],
+        gives: &[Quantity::ExitReason],
         holds: &[],
         options: window_close::OPTIONS,
         build: Build::Exit(window_close::build),
@@ -96,6 +206,7 @@ impl Row {
     /// What it does in a strategy.
     pub const fn role(&self) -> Role {
         match self.build {
+            Build::Analysis(_) => Role::Analysis,
             Build::Probability(_) => Role::Probability,
             Build::Signal(_) => Role::Signal,
             Build::Entry(_) => Role::Entry,
@@ -126,6 +237,8 @@ pub fn ids(role: Role) -> impl Iterator<Item = &'static str> {
 /// A built component of any role.
 #[derive(Debug)]
 pub enum Component {
+    /// An analysis.
+    Analysis(Configured<dyn Analysis>),
     /// A probability model.
     Probability(Configured<dyn ProbabilityModel>),
     /// A signal source.
@@ -145,6 +258,7 @@ impl Row {
     /// The first option that cannot be used.
     pub fn build(&self, manifest: &Manifest, options: &Options) -> Result<Component, OptionError> {
         Ok(match self.build {
+            Build::Analysis(build) => Component::Analysis(Configured(build(manifest, options)?)),
             Build::Probability(build) => {
                 Component::Probability(Configured(build(manifest, options)?))
             }

@@ -1,7 +1,7 @@
 //! `window-timing`: the probability model of `model` on the market's own settlement rule.
 //!
-//! Refuses instead of guessing: no volatility, a move that the volatility could not have made, or the
-//! settlement average already running (its elapsed part is not tracked yet).
+//! Refuses instead of guessing: no volatility, one that has just changed, a move that the volatility
+//! could not have made, or a running settlement average of which too little was seen.
 
 use super::options::{OptionError, OptionKind, OptionSpec, Options};
 use super::{Component, ProbabilityModel, WarmUp, json, refuse};
@@ -10,25 +10,48 @@ use crate::model::{
     Estimate, ModelInput, ModelRefusal, PLAUSIBLE_SIGMAS, Settlement, p_up, plausibility,
 };
 use crate::refusal::{Figure, Refusal};
+use crate::units::OraclePrice;
 use crate::view::MarketView;
 use crate::window::SettlementRule;
 use serde_json::Value;
 use std::num::NonZeroU32;
 
-pub(super) const OPTIONS: &[OptionSpec] = &[OptionSpec {
-    name: "plausible_sigmas",
-    doc: "moves since the open of more standard deviations than this are taken for wrong input",
-    kind: OptionKind::Number {
-        min: 3.0,
-        max: 12.0,
-        default: Some(PLAUSIBLE_SIGMAS),
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "plausible_sigmas",
+        doc: "moves since the open of more standard deviations than this are taken for wrong input",
+        kind: OptionKind::Number {
+            min: 3.0,
+            max: 12.0,
+            default: Some(PLAUSIBLE_SIGMAS),
+        },
     },
-}];
+    OptionSpec {
+        name: "max_surprise",
+        doc: "short-term over long-term volatility, or its inverse, above which neither is believed",
+        kind: OptionKind::Number {
+            min: 1.2,
+            max: 10.0,
+            default: Some(3.0),
+        },
+    },
+    OptionSpec {
+        name: "min_average_coverage_pct",
+        doc: "inside the settlement average, the least part of its elapsed seconds that must have been seen, %",
+        kind: OptionKind::Integer {
+            min: 50,
+            max: 100,
+            default: Some(75),
+        },
+    },
+];
 
 #[derive(Debug)]
 struct WindowTiming {
     warm_up_secs: NonZeroU32,
     plausible_sigmas: f64,
+    max_surprise: f64,
+    min_average_coverage_pct: u32,
 }
 
 pub(super) fn build(
@@ -38,6 +61,8 @@ pub(super) fn build(
     Ok(Box::new(WindowTiming {
         warm_up_secs: manifest.window.warm_up_secs,
         plausible_sigmas: options.number("plausible_sigmas")?,
+        max_surprise: options.number("max_surprise")?,
+        min_average_coverage_pct: options.integer("min_average_coverage_pct")?,
     }))
 }
 
@@ -66,6 +91,15 @@ impl ProbabilityModel for WindowTiming {
         let open = view.window();
         let window = open.window();
         let volatility = view.volatility().ok_or(NO_VOLATILITY)?;
+        if let Some(surprise) = view.surprise()
+            && surprise.max(surprise.recip()) > self.max_surprise
+        {
+            return Err(refuse(
+                "volatility_surprise",
+                Figure::Real(surprise),
+                Figure::Real(self.max_surprise),
+            ));
+        }
         let oracle = view.oracle().price;
         let reference = view.reference();
         let (moved, bound) = plausibility(
@@ -83,14 +117,17 @@ impl ProbabilityModel for WindowTiming {
                 Figure::Real(bound),
             ));
         }
+        let remaining_ms = match window.rule {
+            SettlementRule::Spot => open.remaining_ms(),
+            SettlementRule::Twap => view.averaging_end() - open.now(),
+        };
         let settlement = match window.rule {
             SettlementRule::Spot => Settlement::Spot,
             SettlementRule::Twap => Settlement::Twap {
                 lookback_secs: window.twap_lookback_secs,
-                average_so_far: None,
+                average_so_far: self.average_so_far(view, remaining_ms)?,
             },
         };
-        let remaining_ms = open.remaining_ms();
         p_up(&ModelInput {
             oracle,
             reference,
@@ -109,5 +146,39 @@ impl ProbabilityModel for WindowTiming {
             }
             ModelRefusal::OutOfRange => refuse("price_out_of_range", Figure::None, Figure::None),
         })
+    }
+}
+
+impl WindowTiming {
+    /// A, once the averaging has begun.
+    ///
+    /// # Errors
+    /// `twap_averaging` when its beginning was not seen, `twap_coverage` with seconds seen and wanted
+    /// when too many are missing.
+    fn average_so_far(
+        &self,
+        view: &MarketView<'_>,
+        remaining_ms: i64,
+    ) -> Result<Option<OraclePrice>, Refusal> {
+        let lookback_secs = view.window().window().twap_lookback_secs;
+        if remaining_ms >= i64::from(lookback_secs) * 1_000 {
+            return Ok(None);
+        }
+        let Some(known) = view.known_average() else {
+            return Ok(None);
+        };
+        let wanted = known
+            .elapsed
+            .saturating_mul(self.min_average_coverage_pct.into())
+            .div_ceil(100);
+        if known.observed < wanted {
+            return Err(refuse(
+                "twap_coverage",
+                Figure::Count(known.observed),
+                Figure::Count(wanted),
+            ));
+        }
+        // Before its first whole second has passed, the price stands for the average.
+        Ok(Some(known.average.unwrap_or(view.oracle().price)))
     }
 }

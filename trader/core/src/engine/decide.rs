@@ -164,16 +164,25 @@ impl Engine {
         if last.is_some_and(|exit| exit.phase.is_live() || waits(exit.intended_at)) {
             return None;
         }
+        let freshness = self.market.freshness();
         let state = self.market.window(id)?;
         let WindowPhase::Open(open) = state.window.at(self.now) else {
             return None;
         };
-        let freshness = self.market.freshness();
-        let view = match ExitView::try_new(open, outcome, position, state.book(outcome), freshness)
-        {
-            Ok(view) => view,
+        let bid = match ExitView::try_new(open, outcome, position, state.book(outcome), freshness) {
+            Ok(view) => view.bid(),
             Err(refusal) => return Some(Err(refusal)),
         };
+        // The peak first: it belongs to the market, and the view borrows that.
+        let bought = position.bought;
+        let peak = self.market.peak_bid(id, (owner, outcome), bought, bid);
+        let state = self.market.window(id)?;
+        let WindowPhase::Open(open) = state.window.at(self.now) else {
+            return None;
+        };
+        let view = ExitView::try_new(open, outcome, position, state.book(outcome), freshness)
+            .ok()?
+            .with_peak(peak);
         let reason = instance.exit(&view)?;
         if held.get() < MIN_SHARES {
             let (seen, limit) = (Figure::Decimal(held.get()), Figure::Decimal(MIN_SHARES));

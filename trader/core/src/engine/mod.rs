@@ -11,6 +11,7 @@ mod tally;
 
 pub use tally::Tally;
 
+use crate::components::Observation;
 use crate::event::{Event, EventKind};
 use crate::gateway::Gateway;
 use crate::journal::Line;
@@ -24,7 +25,7 @@ use crate::safeguards::{Approved, CeilingError, check_ceilings};
 use crate::strategy::{CompositionError, StrategyInstance};
 use crate::strategy_file::StrategyFile;
 use crate::units::{Asset, EpochMs, StrategyId, UnitError};
-use crate::view::Freshness;
+use crate::view::{Freshness, UiQuote};
 use crate::window::WindowLength;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -183,13 +184,20 @@ impl Engine {
             EventKind::Oracle(tick) => {
                 self.tally.tick();
                 if self.market.oracle(tick, at) {
+                    let (price, seen_at) = (tick.price, event.t);
+                    self.observe(tick.asset, &Observation::Oracle { price, at, seen_at });
                     self.warm_up(tick.asset, out);
                     self.decide_asset(tick.asset, out);
                 }
             }
             EventKind::Spot(tick) => {
                 self.tally.tick();
-                self.market.spot(tick, at);
+                if let Some(UiQuote { asset, price, .. }) = self.market.spot(tick, at) {
+                    let seen_at = event.t;
+                    if self.observe(asset, &Observation::Ui { price, at, seen_at }) {
+                        self.decide_asset(asset, out);
+                    }
+                }
             }
             EventKind::Book(tick) => {
                 self.tally.tick();
@@ -222,6 +230,18 @@ impl Engine {
     /// The refusal, with its numbers.
     pub fn may_send(&self, order: &Approved<Order>, now: EpochMs) -> Result<(), Refusal> {
         self.gateway.may_send(order, &self.ledger, now)
+    }
+
+    /// Shows a price to the asset's strategies; whether any of them looks at such prices.
+    fn observe(&mut self, asset: Asset, seen: &Observation) -> bool {
+        let mut looks = false;
+        for instance in &mut self.strategies {
+            if instance.asset() == asset && instance.has_analyses() {
+                instance.observe(seen);
+                looks = true;
+            }
+        }
+        looks
     }
 
     fn warm_up(&mut self, asset: Asset, out: &mut Commands) {

@@ -47,6 +47,17 @@ impl Position {
         counted: (Shares::ZERO, Usd::ZERO),
     };
 
+    /// A position of one fill without fee, for tests of what looks at it.
+    #[cfg(test)]
+    pub(crate) fn bought(shares: Shares, price: crate::units::TokenPrice) -> Self {
+        Self {
+            bought: shares,
+            paid: shares * price,
+            cost: shares * price,
+            ..Self::EMPTY
+        }
+    }
+
     /// Shares still held.
     pub fn held(&self) -> Shares {
         self.bought.checked_sub(self.sold).unwrap_or(Shares::ZERO)

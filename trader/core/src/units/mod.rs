@@ -31,5 +31,7 @@ pub use decimal::{
 pub use error::UnitError;
 pub use ids::{STRATEGY_ID_MAX_CHARS, StrategyId, TokenId};
 pub use model_floats::{Probability, Volatility};
-pub use money::{OraclePrice, PriceGap, ReferencePrice, Shares, TokenPrice, Usd, UsdLimit};
+pub use money::{
+    OraclePrice, PriceGap, ReferencePrice, Shares, TokenPrice, UiPrice, Usd, UsdLimit,
+};
 pub use time::EpochMs;

@@ -31,6 +31,13 @@ decimal_unit!(
     |v| *v > Decimal::ZERO
 );
 decimal_unit!(
+    /// Dollars per coin as the venue's user interface shows it: another source, which settles nothing.
+    UiPrice,
+    "a UI price in USD above 0",
+    Positive,
+    |v| *v > Decimal::ZERO
+);
+decimal_unit!(
     /// The oracle price that a window settles against ("price to beat"): the model's K.
     ReferencePrice,
     "a reference price in USD above 0",

@@ -1,0 +1,431 @@
+//! `lag-tracker`: by how much the user interface's price leads the oracle's.
+//!
+//! Both series are sampled every half second as they reached us. Once a second the returns of the UI,
+//! 0.5, 1, 2, 5, 10 and 30 s earlier, are correlated with the oracle's; τ* is the delay with the highest
+//! correlation. Its p-value (Fisher's z, pairs in which both moved, Bonferroni for six tried delays) must
+//! be below the significance; stability is the part of the last 30 measurements that found the same τ*.
+
+use super::options::{OptionError, OptionKind, OptionSpec, Options};
+use super::{Analysis, Component, Lag, Observation, Readings, WarmUp, refuse};
+use crate::manifest::Manifest;
+use crate::refusal::{Figure, Refusal};
+use crate::units::EpochMs;
+use crate::view::MarketView;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+use serde_json::Value;
+
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "window_secs",
+        doc: "seconds of returns that are correlated",
+        kind: OptionKind::Integer {
+            min: 30,
+            max: 600,
+            default: Some(60),
+        },
+    },
+    OptionSpec {
+        name: "significance",
+        doc: "largest p-value at which a lag is believed",
+        kind: OptionKind::Number {
+            min: 0.0001,
+            max: 0.05,
+            default: Some(0.05),
+        },
+    },
+];
+
+/// Sampling step, ms.
+const STEP_MS: i64 = 500;
+/// The delays that are tried, in steps: 0.5, 1, 2, 5, 10, 30 s.
+const LAGS: [usize; 6] = [1, 2, 4, 10, 20, 60];
+const LONGEST: usize = 60;
+/// Tried delays, for Bonferroni.
+const TRIED: f64 = 6.0;
+/// Pairs in which both series moved, without which there is no correlation.
+const MIN_PAIRS: u32 = 20;
+/// Measurements that stability looks back on: half a minute.
+const MEASUREMENTS: usize = 30;
+/// A correlation is held below this, so that Fisher's z stays finite.
+const MOST: f64 = 0.999_999;
+/// A regression slope above this is noise.
+const BETA_MAX: f64 = 1.5;
+
+#[derive(Debug)]
+struct LagTracker {
+    significance: f64,
+    cells: usize,
+    /// Log-prices per step, as a ring: (UI, oracle).
+    ring: Box<[(f64, f64)]>,
+    filled: usize,
+    /// (UI, oracle) returns, newest first; kept so that a measurement allocates nothing.
+    returns: Box<[(f64, f64)]>,
+    /// The newest step.
+    step: Option<i64>,
+    ui: Option<f64>,
+    oracle: Option<f64>,
+    measured_sec: i64,
+    best: Option<Best>,
+    history: [u8; MEASUREMENTS],
+    history_next: usize,
+    history_filled: usize,
+}
+
+/// The best delay of one measurement.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    index: u8,
+    steps: usize,
+    correlation: f64,
+    p_value: f64,
+    beta: f64,
+}
+
+pub(super) fn build(_: &Manifest, options: &Options) -> Result<Box<dyn Analysis>, OptionError> {
+    Ok(Box::new(LagTracker::new(options)?))
+}
+
+impl Component for LagTracker {
+    fn warm_up(&self, _: &WarmUp) -> Result<(), Refusal> {
+        let wanted = self.cells + LONGEST + 1;
+        if self.filled < wanted {
+            return Err(refuse(
+                "lag_warming_up",
+                Figure::Ms(ms(self.filled)),
+                Figure::Ms(ms(wanted)),
+            ));
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+}
+
+impl Analysis for LagTracker {
+    fn observe(&mut self, seen: &Observation) {
+        let (price, seen_at) = match *seen {
+            Observation::Oracle { price, seen_at, .. } => (price.get(), seen_at),
+            Observation::Ui { price, seen_at, .. } => (price.get(), seen_at),
+        };
+        let Some(price) = log_of(price) else { return };
+        self.advance(seen_at);
+        match seen {
+            Observation::Oracle { .. } => self.oracle = Some(price),
+            Observation::Ui { .. } => self.ui = Some(price),
+        }
+    }
+
+    fn read(&self, _: &MarketView<'_>, readings: &mut Readings) {
+        readings.lag = Some(self.lag());
+    }
+}
+
+impl LagTracker {
+    fn new(options: &Options) -> Result<Self, OptionError> {
+        let steps = options.integer("window_secs")?.saturating_mul(2);
+        let cells = usize::try_from(steps).unwrap_or_default();
+        Ok(Self {
+            significance: options.number("significance")?,
+            cells,
+            ring: vec![(0.0, 0.0); cells + LONGEST + 2].into_boxed_slice(),
+            filled: 0,
+            returns: vec![(0.0, 0.0); cells + LONGEST].into_boxed_slice(),
+            step: None,
+            ui: None,
+            oracle: None,
+            measured_sec: 0,
+            best: None,
+            history: [u8::MAX; MEASUREMENTS],
+            history_next: 0,
+            history_filled: 0,
+        })
+    }
+
+    /// Samples both series at every step that ended before `now`, and measures once a second.
+    fn advance(&mut self, now: EpochMs) {
+        let step = now.0.div_euclid(STEP_MS);
+        let Some(newest) = self.step else {
+            self.step = Some(step);
+            return;
+        };
+        if step <= newest {
+            return;
+        }
+        self.step = Some(step);
+        let (Some(ui), Some(oracle)) = (self.ui, self.oracle) else {
+            return;
+        };
+        let missing = usize::try_from(step - newest).unwrap_or(usize::MAX);
+        if missing >= self.ring.len() {
+            // A pause longer than all that is remembered: begin again.
+            self.filled = 0;
+            self.best = None;
+            self.history = [u8::MAX; MEASUREMENTS];
+            self.history_filled = 0;
+            return;
+        }
+        for ended in newest + 1..=step {
+            if let Some(slot) = self.index(ended).and_then(|at| self.ring.get_mut(at)) {
+                *slot = (ui, oracle);
+            }
+            self.filled = (self.filled + 1).min(self.ring.len());
+        }
+        let sec = now.0.div_euclid(1_000);
+        if sec != self.measured_sec {
+            self.measured_sec = sec;
+            self.measure(step);
+        }
+    }
+
+    fn index(&self, step: i64) -> Option<usize> {
+        let len = i64::try_from(self.ring.len()).ok()?;
+        usize::try_from(step.rem_euclid(len)).ok()
+    }
+
+    /// The sample so many steps before `step`.
+    fn back(&self, step: i64, steps: usize) -> Option<(f64, f64)> {
+        let step = step.checked_sub(i64::try_from(steps).ok()?)?;
+        self.ring.get(self.index(step)?).copied()
+    }
+
+    fn measure(&mut self, step: i64) {
+        if self.filled < self.cells + LONGEST + 1 {
+            return;
+        }
+        let mut later = self.back(step, 0).unwrap_or_default();
+        for back in 0..self.returns.len() {
+            let earlier = self.back(step, back + 1).unwrap_or_default();
+            if let Some(slot) = self.returns.get_mut(back) {
+                *slot = (later.0 - earlier.0, later.1 - earlier.1);
+            }
+            later = earlier;
+        }
+        let mut best: Option<Best> = None;
+        for (index, lag) in (0_u8..).zip(LAGS) {
+            if let Some(seen) = self.correlate(index, lag)
+                && best.is_none_or(|best| seen.correlation > best.correlation)
+            {
+                best = Some(seen);
+            }
+        }
+        self.best = best;
+        if let Some(slot) = self.history.get_mut(self.history_next) {
+            *slot = best.map_or(u8::MAX, |best| best.index);
+        }
+        self.history_next = (self.history_next + 1) % MEASUREMENTS;
+        self.history_filled = (self.history_filled + 1).min(MEASUREMENTS);
+    }
+
+    /// The correlation of the oracle's returns with the UI's of `lag` steps before.
+    fn correlate(&self, index: u8, lag: usize) -> Option<Best> {
+        let (mut uu, mut oo, mut uo, mut pairs) = (0.0, 0.0, 0.0, 0_u32);
+        let oracle = self
+            .returns
+            .iter()
+            .take(self.cells)
+            .map(|(_, oracle)| oracle);
+        let ui = self.returns.iter().skip(lag).map(|(ui, _)| ui);
+        for (oracle, ui) in oracle.zip(ui) {
+            uu += ui * ui;
+            oo += oracle * oracle;
+            uo += ui * oracle;
+            pairs += u32::from(ui.abs() > 0.0 && oracle.abs() > 0.0);
+        }
+        let norm = libm::sqrt(uu * oo);
+        if pairs < MIN_PAIRS || !norm.is_finite() || norm <= 0.0 {
+            return None;
+        }
+        let correlation = (uo / norm).clamp(-MOST, MOST);
+        let z = libm::atanh(correlation) * libm::sqrt(f64::from(pairs) - 3.0);
+        let p_value = libm::erfc(libm::fabs(z) / core::f64::consts::SQRT_2) * TRIED;
+        Some(Best {
+            index,
+            steps: lag,
+            correlation,
+            p_value: p_value.min(1.0),
+            beta: (uo / uu).clamp(0.0, BETA_MAX),
+        })
+    }
+
+    fn lag(&self) -> Result<Lag, Refusal> {
+        self.warm_up(&WarmUp::NOTHING)?;
+        let few = refuse(
+            "lag_few_moves",
+            Figure::None,
+            Figure::Count(MIN_PAIRS.into()),
+        );
+        let (Some(best), Some(step), Some(ui)) = (self.best, self.step, self.ui) else {
+            return Err(few);
+        };
+        if best.correlation <= 0.0 || best.p_value >= self.significance {
+            return Err(refuse(
+                "lag_not_significant",
+                Figure::Real(best.p_value),
+                Figure::Real(self.significance),
+            ));
+        }
+        let same = self
+            .history
+            .iter()
+            .map(|index| usize::from(*index == best.index))
+            .sum();
+        let (earlier, _) = self.back(step, best.steps).ok_or(few)?;
+        Ok(Lag {
+            tau_ms: ms(best.steps),
+            correlation: best.correlation,
+            p_value: best.p_value,
+            stability: part(same, self.history_filled),
+            pending_return: best.beta * (ui - earlier),
+        })
+    }
+}
+
+fn log_of(price: Decimal) -> Option<f64> {
+    price.to_f64().map(libm::log).filter(|x| x.is_finite())
+}
+
+fn ms(steps: usize) -> i64 {
+    i64::try_from(steps)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(STEP_MS)
+}
+
+/// `n` of `of`, 0 when there is nothing.
+fn part(n: usize, of: usize) -> f64 {
+    let float = |n: usize| u32::try_from(n).map_or(f64::INFINITY, f64::from);
+    if of == 0 { 0.0 } else { float(n) / float(of) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::rng::Rng;
+    use crate::units::{OraclePrice, UiPrice};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn tracker() -> LagTracker {
+        LagTracker::new(&Options::read(OPTIONS, &BTreeMap::new()).unwrap()).unwrap()
+    }
+
+    fn price(x: f64) -> Decimal {
+        Decimal::try_from(x).unwrap().round_dp(6)
+    }
+
+    /// A UI that moves each half second; the oracle shows the same `lag` half seconds later, with noise.
+    fn followed(lag: usize, noise: f64, seed: u64) -> LagTracker {
+        let mut rng = Rng::new(seed);
+        let mut tracker = tracker();
+        let mut path = vec![95_000.0_f64];
+        for step in 0..500_usize {
+            let moved = path[step] * (1.0 + 1e-5 * rng.normal());
+            path.push(moved);
+            let at = EpochMs(i64::try_from(step).unwrap() * STEP_MS + 10);
+            let ui = UiPrice::try_new(price(path[step])).unwrap();
+            tracker.observe(&Observation::Ui {
+                price: ui,
+                at,
+                seen_at: at,
+            });
+            let shown = path[step.saturating_sub(lag)] * (1.0 + noise * rng.normal());
+            let oracle = OraclePrice::try_new(price(shown)).unwrap();
+            tracker.observe(&Observation::Oracle {
+                price: oracle,
+                at,
+                seen_at: at,
+            });
+        }
+        tracker
+    }
+
+    #[test]
+    fn each_planted_lag_is_found() {
+        for lag in LAGS {
+            let seen = followed(lag, 2e-6, 5).lag().unwrap();
+            assert_eq!(seen.tau_ms, ms(lag));
+            assert!(seen.p_value < 0.001 && seen.correlation > 0.5, "{seen:?}");
+            assert!(seen.stability > 0.9, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_pending_move_is_what_the_oracle_has_not_shown() {
+        let tracker = followed(10, 0.0, 6);
+        let seen = tracker.lag().unwrap();
+        let gap = tracker.ui.unwrap() - tracker.oracle.unwrap();
+        assert!(
+            (seen.pending_return - gap).abs() < 0.1 * gap.abs() + 2e-5,
+            "{seen:?} {gap}"
+        );
+    }
+
+    #[test]
+    fn noise_has_no_lag() {
+        // The oracle's own noise drowns the UI's moves: five runs in a hundred may err, here none of 20.
+        let believed = (0..20)
+            .filter(|seed| followed(4, 1e-3, *seed).lag().is_ok())
+            .count();
+        assert!(believed <= 3, "{believed}");
+    }
+
+    #[test]
+    fn too_little_and_too_old_are_refused() {
+        assert_eq!(tracker().lag().unwrap_err().code, "lag_warming_up");
+        let mut tracker = followed(4, 2e-6, 5);
+        let late = EpochMs(10_000_000);
+        let ui = UiPrice::try_new(price(95_000.0)).unwrap();
+        tracker.observe(&Observation::Ui {
+            price: ui,
+            at: late,
+            seen_at: late,
+        });
+        assert_eq!(tracker.lag().unwrap_err().code, "lag_warming_up");
+    }
+
+    #[test]
+    fn a_market_that_stands_still_has_no_lag() {
+        let mut tracker = tracker();
+        for step in 0..400 {
+            let at = EpochMs(step * STEP_MS);
+            let ui = UiPrice::try_new(price(95_000.0)).unwrap();
+            let oracle = OraclePrice::try_new(price(95_000.0)).unwrap();
+            tracker.observe(&Observation::Ui {
+                price: ui,
+                at,
+                seen_at: at,
+            });
+            tracker.observe(&Observation::Oracle {
+                price: oracle,
+                at,
+                seen_at: at,
+            });
+        }
+        assert_eq!(tracker.lag().unwrap_err().code, "lag_few_moves");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn finite_or_refused(ticks in proptest::collection::vec((0i64..3_000, 1i64..1_000_000_000, any::<bool>()), 300..600)) {
+            let mut tracker = tracker();
+            let mut now = EpochMs(0);
+            for (step, value, is_ui) in ticks {
+                now = now.plus_ms(step);
+                let value = Decimal::new(value, 4);
+                tracker.observe(&if is_ui {
+                    Observation::Ui { price: UiPrice::try_new(value).unwrap(), at: now, seen_at: now }
+                } else {
+                    Observation::Oracle { price: OraclePrice::try_new(value).unwrap(), at: now, seen_at: now }
+                });
+                if let Ok(lag) = tracker.lag() {
+                    prop_assert!(lag.pending_return.is_finite() && (-1.0..=1.0).contains(&lag.correlation));
+                    prop_assert!((0.0..=1.0).contains(&lag.p_value) && (0.0..=1.0).contains(&lag.stability));
+                }
+            }
+        }
+    }
+}
