@@ -1,7 +1,8 @@
 //! A seeded market: oracle ticks, listings, books and outcomes, endless and always the same for the
 //! same seed, start, assets and lengths.
 //!
-//! Shaped like the venue: one oracle tick a second (a random walk whose volatility clusters), windows
+//! Shaped like the venue: one oracle tick a second (a random walk whose volatility clusters), which the
+//! user interface shows two seconds earlier, windows
 //! settle on a 60 s average, the next window is listed and quoted while the current one is open, the
 //! reference price comes two seconds after the open, the outcome 16 s after the close, books follow
 //! the model a few seconds late. No claim that its edges exist anywhere else.
@@ -15,6 +16,7 @@ use crate::units::{
 };
 use crate::window::{SettlementRule, Window, WindowId, WindowLength};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
 use std::collections::VecDeque;
 
 /// Look-back of the generated markets, seconds (the venue's 5-minute markets say 60, autumn 2026).
@@ -32,6 +34,12 @@ const CLOCK_EVERY_SECS: i64 = 10;
 /// Arrival of an oracle tick and of a quote after the second they belong to, ms.
 const ORACLE_DELAY_MS: i64 = 150;
 const QUOTE_DELAY_MS: i64 = 400;
+/// Seconds by which the user interface's price is ahead of the oracle's.
+pub const UI_LEAD_SECS: i64 = 2;
+/// Arrival of a UI price after the second it belongs to, ms.
+const UI_DELAY_MS: i64 = 100;
+/// Noise of the UI's price, as a part of it.
+const UI_NOISE: f64 = 2e-6;
 /// Pull of the volatility back to normal, and its own noise, per second.
 const CLUSTER_PULL: f64 = 0.005;
 const CLUSTER_NOISE: f64 = 0.04;
@@ -56,6 +64,7 @@ struct Listed {
 struct Market {
     asset: Asset,
     rng: Rng,
+    ui_rng: Rng,
     log_price: f64,
     cluster: f64,
     trail: OracleTrail,
@@ -70,6 +79,9 @@ pub struct Generator {
     markets: Vec<Market>,
     lengths: Vec<WindowLength>,
     sec: i64,
+    start: EpochMs,
+    /// Made, but not due yet: the UI's prices are ahead of the rest.
+    held: Vec<Event>,
     queue: VecDeque<Event>,
 }
 
@@ -82,6 +94,8 @@ impl Generator {
             .map(|(asset, n)| Market {
                 asset: *asset,
                 rng: Rng::new(seed ^ n.wrapping_mul(0xA076_1D64_78BD_642F)),
+                // Of its own, so that the UI's noise changes no oracle price.
+                ui_rng: Rng::new(seed ^ n.wrapping_mul(0xE703_7ED1_A0B4_28DB)),
                 log_price: libm::log(character(*asset).0),
                 cluster: 0.0,
                 trail: OracleTrail::default(),
@@ -94,12 +108,14 @@ impl Generator {
             markets,
             lengths: lengths.to_vec(),
             sec,
+            start: EpochMs(sec.saturating_mul(1_000)),
+            held: Vec::new(),
             queue: VecDeque::new(),
         }
     }
 
     fn one_second(&mut self) {
-        let mut events = Vec::new();
+        let mut events = std::mem::take(&mut self.held);
         let at = EpochMs(self.sec.saturating_mul(1_000));
         for market in &mut self.markets {
             market.one_second(at, self.sec, &self.lengths, &mut events);
@@ -114,7 +130,12 @@ impl Generator {
         }
         // Stable: events of one instant keep the order of the assets.
         events.sort_by_key(|event| event.t);
-        self.queue.extend(events);
+        // A second's own events never come earlier than the UI's lead before it.
+        let due = at.plus_ms(1_000 - UI_LEAD_SECS * 1_000);
+        let first_held = events.partition_point(|event| event.t < due);
+        self.held = events.split_off(first_held);
+        self.queue
+            .extend(events.into_iter().filter(|event| event.t >= self.start));
         self.sec = self.sec.saturating_add(1);
     }
 }
@@ -145,6 +166,7 @@ impl Market {
     ) {
         let Some(price) = self.walk() else { return };
         self.trail.observe(at, price);
+        self.show_ahead(at, price, out);
         self.lagged.push_back(price);
         if self.lagged.len() > QUOTE_LAG_SECS {
             self.lagged.pop_front();
@@ -175,6 +197,26 @@ impl Market {
         self.list(at, lengths, out);
         self.tell(at, price, out);
         self.quote(at, sec, out);
+    }
+
+    /// The user interface shows this price before the oracle does.
+    fn show_ahead(&mut self, at: EpochMs, price: OraclePrice, out: &mut Vec<Event>) {
+        let (_, _, decimals) = character(self.asset);
+        let noise = 1.0 + UI_NOISE * self.ui_rng.normal();
+        let shown = price.get().to_f64().map(|price| price * noise);
+        if let Some(price) = shown.and_then(|shown| price_of(shown, decimals)) {
+            let at = at.plus_ms(-UI_LEAD_SECS * 1_000);
+            let tick = PriceTick {
+                asset: self.asset,
+                price,
+                twap_secs: None,
+            };
+            out.push(Event {
+                t: at.plus_ms(UI_DELAY_MS),
+                src: Some(at),
+                kind: EventKind::Spot(tick),
+            });
+        }
     }
 
     fn walk(&mut self) -> Option<OraclePrice> {

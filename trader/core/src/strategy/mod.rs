@@ -3,16 +3,18 @@
 //! There is no fallback: an unknown component, option or combination, or a manifest value that no
 //! component of the strategy would enforce, is an error with its place in the file.
 
+mod composition;
+
+pub use composition::{CompositionError, CompositionProblem};
+
 use crate::aggregation;
-use crate::components::options::{OptionError, Options, hint};
-use crate::components::registry::{self, Component as Built};
+use crate::components::registry::Component as Built;
 use crate::components::{
-    Analysis, Component, Configured, EntryRule, ExitRule, Observation, ProbabilityModel, Quantity,
-    Readings, Ready, Role, Signal, SignalSource, Size, SizingRule, WarmUp,
+    Analysis, Component, Configured, EntryRule, ExitRule, Observation, ProbabilityModel, Readings,
+    Ready, Role, Signal, SignalSource, Size, SizingRule, WarmUp,
 };
 use crate::manifest::Manifest;
 use crate::model::Estimate;
-use crate::near_miss::near_miss;
 use crate::refusal::Refusal;
 use crate::strategy_file::{Aggregation, ComponentUse, STRATEGY_SCHEMA_VERSION, StrategyFile};
 use crate::units::{Asset, Outcome, Probability, StrategyId, TokenPrice};
@@ -33,98 +35,6 @@ pub const HELD_KEYS: [&str; 8] = [
     "exit.stop_loss",
     "exit.take_profit",
 ];
-
-/// A strategy file that cannot become a strategy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("strategy `{strategy}`, {pointer}: {problem}")]
-pub struct CompositionError {
-    /// The strategy.
-    pub strategy: StrategyId,
-    /// JSON pointer into the file.
-    pub pointer: String,
-    /// What is wrong there.
-    pub problem: Box<CompositionProblem>,
-}
-
-/// What is wrong with a strategy file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CompositionProblem {
-    /// Another version of the format.
-    #[error("schema_version {0}, this program knows {STRATEGY_SCHEMA_VERSION}")]
-    Version(u32),
-    /// No such component.
-    #[error("unknown component `{seen}`{} (known for {role}: {known})", hint(*near))]
-    UnknownComponent {
-        /// As written.
-        seen: String,
-        /// Where it stands.
-        role: Role,
-        /// The nearest of that role.
-        near: Option<&'static str>,
-        /// All of that role.
-        known: String,
-    },
-    /// A component in another role's place.
-    #[error("component `{seen}` is for {has}, not for {wanted} (known for {wanted}: {known})")]
-    WrongRole {
-        /// The component.
-        seen: &'static str,
-        /// What it is for.
-        has: Role,
-        /// What the place is for.
-        wanted: Role,
-        /// All components for that place.
-        known: String,
-    },
-    /// A bad option.
-    #[error("{0}")]
-    Option(#[from] OptionError),
-    /// `single` joins nothing, the others join at least two.
-    #[error("aggregation `{mode}` takes {wanted}, found {seen}")]
-    SignalCount {
-        /// The mode.
-        mode: &'static str,
-        /// How many it takes.
-        wanted: &'static str,
-        /// How many there are.
-        seen: usize,
-    },
-    /// A weight that would be ignored, or that is missing.
-    #[error("aggregation `{mode}` {wanted}")]
-    Weight {
-        /// The mode.
-        mode: &'static str,
-        /// What it wants.
-        wanted: &'static str,
-    },
-    /// A component without what it needs.
-    #[error("component `{component}` needs {needs}: add an analysis that gives it ({givers})")]
-    Unmet {
-        /// The component.
-        component: &'static str,
-        /// What it needs.
-        needs: Quantity,
-        /// Analyses that give it.
-        givers: String,
-    },
-    /// An analysis that nothing would ask.
-    #[error("no component of this strategy needs what `{0}` gives")]
-    Unused(&'static str),
-    /// A strategy without exits.
-    #[error("no exit component")]
-    NoExit,
-    /// The same component twice in one list.
-    #[error("component `{0}` stands here twice")]
-    Twice(&'static str),
-    /// A manifest value that nothing would enforce.
-    #[error("no component holds the manifest's `{key}`: add {holders}")]
-    Unheld {
-        /// The key.
-        key: &'static str,
-        /// Components that would hold it.
-        holders: String,
-    },
-}
 
 /// A component on its way from configured to ready.
 #[derive(Debug)]
@@ -254,9 +164,9 @@ impl StrategyInstance {
                 CompositionProblem::Version(file.schema_version),
             ));
         }
-        check_aggregation(file).map_err(|(pointer, problem)| at(&pointer, problem))?;
+        composition::check(file).map_err(|(pointer, problem)| at(&pointer, problem))?;
         let place = |pointer: &str, use_: &ComponentUse, role: Role| {
-            build(use_, role, manifest)
+            composition::build(use_, role, manifest)
                 .map_err(|(field, problem)| at(&format!("{pointer}{field}"), problem))
         };
         let mut analyses: Vec<Part<dyn Analysis>> = Vec::with_capacity(file.analyses.len());
@@ -323,56 +233,17 @@ impl StrategyInstance {
             is_ready: false,
             waiting_for: NOT_READY,
         };
-        instance
-            .check_readings()
-            .map_err(|(pointer, problem)| at(&pointer, problem))?;
         let held = instance.held();
         match HELD_KEYS.into_iter().find(|key| !held.contains_key(*key)) {
             Some(key) => Err(at(
                 "",
                 CompositionProblem::Unheld {
                     key,
-                    holders: holders(key),
+                    holders: composition::holders(key),
                 },
             )),
             None => Ok(instance),
         }
-    }
-
-    /// Every reading that a signal needs is given by an analysis, and every analysis is needed.
-    fn check_readings(&self) -> Result<(), (String, CompositionProblem)> {
-        let rows = |id: &str| registry::find(id);
-        for (n, signal) in self.signals.iter().enumerate() {
-            let needed = rows(signal.part.id).map_or(&[][..], |row| row.needs);
-            for needs in needed.iter().copied().filter(|need| need.is_reading()) {
-                let given = self
-                    .analyses
-                    .iter()
-                    .filter_map(|part| rows(part.id))
-                    .any(|row| row.gives.contains(&needs));
-                if !given {
-                    let problem = CompositionProblem::Unmet {
-                        component: signal.part.id,
-                        needs,
-                        givers: givers(needs),
-                    };
-                    return Err((format!("/signals/{n}"), problem));
-                }
-            }
-        }
-        for (n, analysis) in self.analyses.iter().enumerate() {
-            let gives = rows(analysis.id).map_or(&[][..], |row| row.gives);
-            let is_needed = self
-                .signals
-                .iter()
-                .filter_map(|signal| rows(signal.part.id))
-                .any(|row| row.needs.iter().any(|need| gives.contains(need)));
-            if !is_needed {
-                let problem = CompositionProblem::Unused(analysis.id);
-                return Err((format!("/analyses/{n}"), problem));
-            }
-        }
-        Ok(())
     }
 
     /// Shows its analyses a price of its asset.
@@ -563,82 +434,3 @@ const NOT_READY: Refusal = Refusal::new(
     crate::refusal::Figure::None,
     crate::refusal::Figure::None,
 );
-
-type Placed = Result<(&'static str, Built), (&'static str, CompositionProblem)>;
-
-fn build(use_: &ComponentUse, role: Role, manifest: &Manifest) -> Placed {
-    let known = || registry::ids(role).collect::<Vec<_>>().join(", ");
-    let Some(row) = registry::find(&use_.component) else {
-        return Err((
-            "/component",
-            CompositionProblem::UnknownComponent {
-                seen: use_.component.clone(),
-                role,
-                near: near_miss(&use_.component, registry::ids(role)),
-                known: known(),
-            },
-        ));
-    };
-    if row.role() != role {
-        let problem = CompositionProblem::WrongRole {
-            seen: row.id,
-            has: row.role(),
-            wanted: role,
-            known: known(),
-        };
-        return Err(("/component", problem));
-    }
-    Options::read(row.options, &use_.options)
-        .and_then(|options| row.build(manifest, &options))
-        .map(|component| (row.id, component))
-        .map_err(|error| ("/options", error.into()))
-}
-
-/// How many signals a mode takes, and whether they have weights.
-fn check_aggregation(file: &StrategyFile) -> Result<(), (String, CompositionProblem)> {
-    let seen = file.signals.len();
-    let (mode, wanted, fits) = match file.aggregation {
-        Aggregation::Single => ("single", "exactly one signal", seen == 1),
-        Aggregation::Unanimous => ("unanimous", "at least two signals", seen >= 2),
-        Aggregation::Weighted => ("weighted", "at least two signals", seen >= 2),
-    };
-    if !fits {
-        let problem = CompositionProblem::SignalCount { mode, wanted, seen };
-        return Err(("/signals".to_owned(), problem));
-    }
-    let has_weights = file.aggregation == Aggregation::Weighted;
-    let odd = |weight: Option<u32>| match weight {
-        None => has_weights,
-        Some(weight) => !has_weights || !(1..=100).contains(&weight),
-    };
-    match file.signals.iter().position(|signal| odd(signal.weight)) {
-        Some(n) => {
-            let wanted = if has_weights {
-                "needs a weight from 1 to 100 for each signal"
-            } else {
-                "knows no weights"
-            };
-            let problem = CompositionProblem::Weight { mode, wanted };
-            Err((format!("/signals/{n}/weight"), problem))
-        }
-        None => Ok(()),
-    }
-}
-
-fn givers(needs: Quantity) -> String {
-    registry::TABLE
-        .iter()
-        .filter(|row| row.gives.contains(&needs))
-        .map(|row| format!("`{}`", row.id))
-        .collect::<Vec<_>>()
-        .join(" or ")
-}
-
-fn holders(key: &str) -> String {
-    registry::TABLE
-        .iter()
-        .filter(|row| row.holds.contains(&key))
-        .map(|row| format!("`{}` ({})", row.id, row.role()))
-        .collect::<Vec<_>>()
-        .join(" or ")
-}
