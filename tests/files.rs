@@ -139,6 +139,24 @@ fn strategies_are_read_or_refused_with_their_place() {
 }
 
 #[test]
+fn every_shipped_strategy_is_read() {
+    let schema = effective_strategy_schema().expect("the generated schema compiles");
+    let read = |file: &str, bytes: &[u8]| load_strategy(file, bytes, &schema).map(|l| l.value);
+    let shipped = accepted("../manifests/strategies", read);
+    let names: Vec<&str> = shipped.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "hybrid.json",
+            "lag-based.json",
+            "oracle-edge.json",
+            "probability-model.json",
+            "threshold-70.json"
+        ]
+    );
+}
+
+#[test]
 fn targets_are_read_or_refused_with_their_place() {
     accepted("targets/valid", load_targets);
     refused("targets/invalid", load_targets);
