@@ -55,6 +55,12 @@ pub(crate) async fn make_service(
     })
 }
 
+pub(crate) async fn faults(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    as_admin(&app, &headers, || {
+        Json(app.platform.read(|world| json!(world.faults))).into_response()
+    })
+}
+
 pub(crate) async fn set_faults(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! `launch platform serve | status | stop`: the loopback platform by hand.
+//! `launch platform serve | status | faults | stop`: the loopback platform by hand.
 //!
 //! `deploy` starts it on demand; nobody has to run this. Must not touch a Railway account.
 
@@ -8,9 +8,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::comeback;
 use super::endpoint::Endpoint;
 use super::ensure::{ask_admin, ensure, running};
 use super::error::PlatformError;
+use super::faults_command::{self, FaultsArgs};
+use super::files;
+use super::lifecycle;
 use super::server::serve;
 use super::supervisor::PlatformOptions;
 use super::timing::Timing;
@@ -32,6 +36,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[command(after_help = "Examples:
   launch platform status
   launch platform start --time-scale 0.1   in the background, ten times faster
+  launch platform faults --set '{\"stop\":\"acknowledged_only\"}'
   launch platform stop                     stops its deployments too")]
 pub struct PlatformArgs {
     #[command(subcommand)]
@@ -53,6 +58,21 @@ enum PlatformCommand {
     #[command(after_help = "Example:
   launch platform status --format json")]
     Status,
+    /// Show or set how it misbehaves, to rehearse a bad night.
+    ///
+    /// Faults end with the platform's process; --clear ends them at once.
+    #[command(after_help = "Examples:
+  launch platform faults
+  launch platform faults --set '{\"remove\":\"reported_only\"}'
+  launch platform faults --set '{\"revive\":{\"by\":\"platform\",\"times\":3}}'
+  launch platform faults --set '{\"network\":[{\"kind\":\"hang\",
+      \"operations\":[\"deploymentStop\"],\"times\":1}]}'
+  launch platform faults --clear
+
+stop, remove and cancel are real, acknowledged_only, unreported,
+reported_only, stuck or refused. Others: builds_hang, revive,
+draining_ignored, report_delay_ms, second_deployment, hang_ms, network.")]
+    Faults(FaultsArgs),
     /// Stop its deployments, then the platform.
     ///
     /// SIGTERM, then SIGKILL after their draining time.
@@ -95,6 +115,7 @@ pub fn run(args: &PlatformArgs, ctx: &Context) -> Exit {
         PlatformCommand::Serve(serve) => run_server(serve, ctx),
         PlatformCommand::Start(start) => start_detached(start, ctx),
         PlatformCommand::Status => status(ctx),
+        PlatformCommand::Faults(faults) => faults_command::run(faults, ctx),
         PlatformCommand::Stop => stop(ctx),
     };
     match result {
@@ -111,6 +132,7 @@ fn exit_of(error: &PlatformError) -> Exit {
         PlatformError::TimeScale(_)
         | PlatformError::Faults(_)
         | PlatformError::Unknown { .. }
+        | PlatformError::Forgotten { .. }
         | PlatformError::Listen { .. }
         | PlatformError::File { .. }
         | PlatformError::Malformed { .. } => Exit::Usage,
@@ -167,9 +189,18 @@ fn absolute(path: &Path) -> Result<PathBuf, PlatformError> {
 fn status(ctx: &Context) -> Result<Exit, PlatformError> {
     let Some(endpoint) = running(&ctx.state_dir)? else {
         let known = Endpoint::read(&ctx.state_dir)?;
+        let left = left_behind(ctx)?;
         match ctx.format {
-            Format::Json => ctx.document(&format!("{}\n", json!({ "running": false }))),
-            Format::Human => ctx.document("loopback platform: not running\n"),
+            Format::Json => {
+                let document = json!({ "running": false, "left_behind": left });
+                ctx.document(&format!("{document}\n"));
+            }
+            Format::Human => {
+                ctx.document("loopback platform: not running\n");
+                for one in &left {
+                    ctx.document(&format!("  left behind: {}\n", human_deployment(one)));
+                }
+            }
         }
         if let Some(known) = known.filter(Endpoint::may_be_alive) {
             ctx.note(&format!(
@@ -202,6 +233,45 @@ fn status(ctx: &Context) -> Result<Exit, PlatformError> {
     Ok(Exit::Ok)
 }
 
+/// What the next platform will find: processes that live on, deployments under way.
+fn left_behind(ctx: &Context) -> Result<Vec<Value>, PlatformError> {
+    let dir = files::platform_dir(&absolute(&ctx.state_dir)?);
+    let state = comeback::read(&dir)?;
+    let under_way: Vec<&str> = comeback::under_way(&state)
+        .iter()
+        .map(|row| row.id.as_str())
+        .collect();
+    let living = super::living_processes(&ctx.state_dir).unwrap_or_default();
+    let rows = state.deployments.iter();
+    Ok(rows
+        .filter(|row| under_way.contains(&row.id.as_str()) || living.contains_key(&row.id))
+        .map(|row| {
+            json!({
+                "id": row.id,
+                "commit": row.commit,
+                "status": lifecycle::status_of(row.phase),
+                "pid": living.get(&row.id).and_then(|pids| pids.first()),
+                "under_way": under_way.contains(&row.id.as_str()),
+            })
+        })
+        .collect())
+}
+
+fn human_deployment(one: &Value) -> String {
+    let text = |name: &str| match one.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "-".to_owned(),
+        Some(other) => other.to_string(),
+    };
+    format!(
+        "{} {} pid {} commit {}",
+        text("id"),
+        text("status"),
+        text("pid"),
+        text("commit")
+    )
+}
+
 /// A list in an answer; a missing one is empty.
 fn list(value: &Value, name: &str) -> Vec<Value> {
     value
@@ -232,15 +302,11 @@ fn human_status(endpoint: &Endpoint, answer: &Value) -> String {
             lines.push("  nothing live".to_owned());
         }
         for one in live {
-            lines.push(format!(
-                "  {} {} pid {} commit {}",
-                text(&one, "id"),
-                text(&one, "status"),
-                text(&one, "pid"),
-                text(&one, "commit")
-            ));
+            lines.push(format!("  {}", human_deployment(&one)));
         }
     }
+    let faults = answer.get("faults").unwrap_or(&Value::Null);
+    lines.push(faults_command::line(faults));
     lines.push(String::new());
     lines.join("\n")
 }

@@ -77,6 +77,14 @@ pub enum PlatformError {
     /// Faults that make no sense.
     #[error("faults: {0}")]
     Faults(#[from] BadFaults),
+    /// Processes live that the records do not know.
+    #[error("{} does not know processes that an earlier platform left behind (pids {}); put the file back, or end them and try again", path.display(), list(pids))]
+    Forgotten {
+        /// The records.
+        path: PathBuf,
+        /// The processes.
+        pids: Vec<u32>,
+    },
     /// A deployment, service or commit that this platform does not have.
     #[error("the loopback platform has no {what}")]
     Unknown {
@@ -89,6 +97,11 @@ pub enum PlatformError {
     /// The committed SDL does not compile: a bug in this program.
     #[error("the built-in Railway schema does not compile: {0}")]
     Schema(String),
+}
+
+fn list(pids: &[u32]) -> String {
+    let words: Vec<String> = pids.iter().map(ToString::to_string).collect();
+    words.join(", ")
 }
 
 impl PlatformError {

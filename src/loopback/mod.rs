@@ -14,6 +14,7 @@
 mod access;
 mod admin;
 mod child;
+mod comeback;
 mod command;
 mod command_faults;
 mod endpoint;
@@ -22,6 +23,7 @@ mod error;
 mod export;
 mod fault_rules;
 mod faults;
+mod faults_command;
 mod files;
 mod graphql;
 mod ground_truth;

@@ -203,7 +203,10 @@ fn router(app: Arc<App>) -> Router {
         .route("/graphql/v2", post(answer_graphql))
         .route("/loopback/ready", get(ready))
         .route("/loopback/services", post(admin::make_service))
-        .route("/loopback/faults", post(admin::set_faults))
+        .route(
+            "/loopback/faults",
+            get(admin::faults).post(admin::set_faults),
+        )
         .route("/loopback/processes", get(admin::processes))
         .route("/loopback/requests", get(admin::requests))
         .route("/loopback/status", get(admin::status))

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::access::AdminToken;
 use super::child::{self, Seen};
+use super::comeback::{self, STATE_FILE};
 use super::error::PlatformError;
 use super::export::{self, CommitFacts};
 use super::faults::Faults;
@@ -80,11 +81,7 @@ impl Platform {
             .ok_or(PlatformError::TimeScale(options.time_scale))?;
         let dir = files::platform_dir(&options.state_dir);
         files::create_private_dir(&dir)?;
-        let mut state = State::load(&dir.join("state.json"))?;
-        let restarting = |row: &&mut Deployment| row.phase == Phase::Restarting;
-        for row in state.deployments.iter_mut().filter(restarting) {
-            lifecycle::ended_unseen(row, now_ms());
-        }
+        let state = comeback::take_up(&dir, &options.state_dir, now_ms())?;
         Ok(Arc::new(Self {
             admin: AdminToken::load_or_create(&dir)?,
             time_scale: options.time_scale,
@@ -121,7 +118,7 @@ impl Platform {
             report_late(&before, &mut world.state, now_ms().saturating_add(delay_ms));
         }
         if world.state != before {
-            world.state.save(&self.dir.join("state.json"))?;
+            world.state.save(&self.dir.join(STATE_FILE))?;
         }
         Ok(answer)
     }

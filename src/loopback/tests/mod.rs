@@ -1,6 +1,7 @@
 //! The platform over HTTP with stand-in children, at fifty times Railway's pace.
 
 mod answers;
+mod comeback;
 mod deploying;
 mod faulty;
 mod faulty_commands;
