@@ -146,12 +146,16 @@ fn wrong_usage_is_2_and_says_why() {
     let damaged = state.path().join("local/platform");
     std::fs::create_dir_all(&damaged).unwrap();
     std::fs::write(damaged.join("state.json"), "{").unwrap();
-    let output = state.platform(&["serve"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("state.json"),
-        "{output:?}"
-    );
+    for command in ["serve", "status"] {
+        let output = state.platform(&[command]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(output.stdout.is_empty(), "nothing is claimed: {output:?}");
+        assert!(
+            said.contains("state.json") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
 }
 
 /// A repository with one empty commit; its id.
@@ -165,55 +169,167 @@ fn repository(dir: &Path) -> String {
         .to_string()
 }
 
-/// A service that lives until it is told to end, deployed and active: its process.
+/// A service that lives until it is told to end, and a client of it.
+struct Service {
+    client: Client,
+    ids: ServiceIds,
+    commit: String,
+}
+
+impl Service {
+    fn new(state: &State, repo: &Path) -> Self {
+        let commit = repository(repo);
+        let endpoint = state.ensure();
+        let spec = ServiceSpec {
+            env: "staging".to_owned(),
+            repo_dir: repo.to_owned(),
+            branch: "main".to_owned(),
+            start_command: [
+                "/bin/sh",
+                "-c",
+                "trap 'exit 0' TERM; while :; do sleep 0.05; done",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            draining_secs: 5,
+            overlap_secs: 0,
+            restart_policy: None,
+            restart_max_retries: None,
+            old_goes_first: false,
+            auto_deploy: false,
+        };
+        let service = loopback::provision(state.path(), &spec).unwrap();
+        let address = launch_kill::Endpoint::parse(&endpoint.endpoint).unwrap();
+        Self {
+            client: Client::new(address, Auth::Project(service.token.clone())).unwrap(),
+            ids: ServiceIds {
+                project_id: Some(service.project_id),
+                environment_id: service.environment_id,
+                service_id: service.service_id,
+            },
+            commit,
+        }
+    }
+
+    async fn deploy(&self) -> String {
+        launch::platform::calls::deploy(&self.client, &self.ids, &self.commit, soon())
+            .await
+            .unwrap()
+    }
+
+    /// Waits until it reads as wanted.
+    async fn until(
+        &self,
+        id: &str,
+        wanted: impl Fn(&launch_kill::Deployment) -> bool,
+    ) -> launch_kill::Deployment {
+        let since = Instant::now();
+        loop {
+            let row = launch_kill::platform::deployment(&self.client, id, soon())
+                .await
+                .unwrap();
+            if wanted(&row) {
+                return row;
+            }
+            assert!(since.elapsed() < PATIENCE, "{row:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn soon() -> Deadline {
+    Deadline::after(PATIENCE)
+}
+
+/// A service deployed and active: its process.
 async fn deploy(state: &State, repo: &Path) -> ProcessId {
-    let commit = repository(repo);
-    let endpoint = state.ensure();
-    let spec = ServiceSpec {
-        env: "staging".to_owned(),
-        repo_dir: repo.to_owned(),
-        branch: "main".to_owned(),
-        start_command: [
-            "/bin/sh",
-            "-c",
-            "trap 'exit 0' TERM; while :; do sleep 0.05; done",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        draining_secs: 5,
-        overlap_secs: 0,
-        restart_policy: None,
-        restart_max_retries: None,
-        old_goes_first: false,
-        auto_deploy: false,
-    };
-    let service = loopback::provision(state.path(), &spec).unwrap();
-    let address = launch_kill::Endpoint::parse(&endpoint.endpoint).unwrap();
-    let client = Client::new(address, Auth::Project(service.token.clone())).unwrap();
-    let ids = ServiceIds {
-        project_id: Some(service.project_id),
-        environment_id: service.environment_id,
-        service_id: service.service_id,
-    };
-    let soon = || Deadline::after(PATIENCE);
-    let id = launch::platform::calls::deploy(&client, &ids, &commit, soon())
+    let service = Service::new(state, repo);
+    let id = service.deploy().await;
+    let row = service
+        .until(&id, |row| row.status_text() == "SUCCESS")
+        .await;
+    let about = row.meta.get("loopback").unwrap();
+    ProcessId {
+        boot_id: about["boot_id"].as_str().unwrap().to_owned(),
+        pid: u32::try_from(about["pid"].as_u64().unwrap()).unwrap(),
+        start: about["pid_start"].as_u64().unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_of_a_deploy_and_of_a_stop_it_goes_on_with_one_process() {
+    let (state, repo) = (State::new(), tempfile::tempdir().unwrap());
+    let service = Service::new(&state, repo.path());
+    let id = service.deploy().await;
+    // SUCCESS comes after about 200 ms of its life; each death is a little later in it.
+    for after_ms in [0, 20, 40, 60, 90] {
+        let platform = state.ensure().process();
+        tokio::time::sleep(Duration::from_millis(after_ms)).await;
+        platform.kill().unwrap();
+        until_gone(&platform);
+        let left = state.status()["left_behind"].clone();
+        assert_eq!(left[0]["id"], id.as_str(), "{left}");
+    }
+    state.ensure();
+    service
+        .until(&id, |row| row.status_text() == "SUCCESS")
+        .await;
+    let living = loopback::living_processes(state.path()).unwrap();
+    assert_eq!(living.keys().collect::<Vec<_>>(), [&id]);
+    let folder = Endpoint::path(state.path());
+    let log = folder
+        .with_file_name("deployments")
+        .join(&id)
+        .join("output.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.matches("Starting Container").count() <= 1, "{log}");
+
+    launch_kill::platform::stop(&service.client, &id, soon())
         .await
         .unwrap();
-    loop {
-        let row = launch_kill::platform::deployment(&client, &id, soon())
-            .await
-            .unwrap();
-        if row.status_text() == "SUCCESS" {
-            let about = row.meta.get("loopback").unwrap();
-            return ProcessId {
-                boot_id: about["boot_id"].as_str().unwrap().to_owned(),
-                pid: u32::try_from(about["pid"].as_u64().unwrap()).unwrap(),
-                start: about["pid_start"].as_u64().unwrap(),
-            };
-        }
-        assert!(row.is_live(), "{row:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let platform = state.ensure().process();
+    platform.kill().unwrap();
+    until_gone(&platform);
+    state.ensure();
+    service.until(&id, |row| !row.is_live()).await;
+    assert!(loopback::living_processes(state.path()).unwrap().is_empty());
+}
+
+#[test]
+fn faults_by_hand_are_shown_set_refused_and_cleared() {
+    let state = State::new();
+    let down = state.platform(&["faults"]);
+    assert_eq!(down.status.code(), Some(3), "{down:?}");
+    state.ensure();
+    let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(text(&state.platform(&["faults"])), "faults: none\n");
+    let json =
+        r#"{"network":[{"kind":"hang","operations":["deploymentStop"],"times":1}],"stop":"stuck"}"#;
+    let set = state.platform(&["faults", "--set", json]);
+    assert_eq!(set.status.code(), Some(0), "{set:?}");
+    assert_eq!(text(&set), format!("faults: {json}\n"));
+    assert!(text(&state.platform(&["status"])).contains(json));
+    for (bad, place) in [
+        ("{\n \"stop\": \"never\" }", "line 2, column"),
+        ("{\"stop\":", "line 1, column"),
+        (
+            r#"{"network":[{"kind":"hang","operations":["stopp"]}]}"#,
+            "network[0].operations[0]",
+        ),
+    ] {
+        let refused = state.platform(&["faults", "--set", bad]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(place) && said.lines().count() == 1, "{said}");
     }
+    assert_eq!(
+        text(&state.platform(&["faults"])),
+        format!("faults: {json}\n")
+    );
+    assert_eq!(
+        text(&state.platform(&["faults", "--clear"])),
+        "faults: none\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
