@@ -180,14 +180,15 @@ pub fn run(cli: Cli) -> u8 {
         Command::Watchdog(with) => dispatch(&with, crate::watchdog::run),
         Command::Status(with) => dispatch(&with, crate::status::run),
         Command::Kill(args) => return launch_kill::main_with(&args),
-        Command::Halt(args) if args.drill || args.all_services => {
+        Command::Halt(args) if args.drill || args.all_services || args.flatten => {
             context::complain(
-                "error: --drill and --all-services stop a deployment: launch kill takes them",
+                "error: --drill, --flatten and --all-services stop a deployment: launch kill takes them",
             );
             return Exit::Usage.code();
         }
         Command::Halt(mut args) => {
             args.reduce_only = true;
+            args.typed = Some("launch halt");
             return launch_kill::main_with(&args);
         }
         Command::Reenable(with) => dispatch(&with, crate::reenable::run),

@@ -244,6 +244,7 @@ mod tests {
             witnesses: vec![],
             open_orders: None,
             positions: None,
+            flatten: None,
             changed: vec![],
             may_restart: vec![],
             runbook: vec![],

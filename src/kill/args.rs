@@ -10,6 +10,7 @@ Examples:
   launch kill --all                  stop every environment this machine knows
   launch kill --env staging --drill  the same, on record; then unfrozen
   launch kill --env staging --check  would a kill work? changes nothing
+  launch kill --env staging --flatten --deadline 90s   sell first, then stop
   launch kill --service-id ID        with RAILWAY_TOKEN and without a kill file
   launch kill --card                 the page for the wall, with the ids
   launch kill --print-curl > stop.sh the same stop with curl alone
@@ -42,6 +43,9 @@ pub struct KillArgs {
     /// Entries off, exits on, keep running (the trader's own halt); nothing is stopped.
     #[arg(long, conflicts_with_all = ["drill", "all_services"])]
     pub reduce_only: bool,
+    /// Entries off, sell what is held (at most `flatten_secs`), then stop as always.
+    #[arg(long, conflicts_with_all = ["reduce_only", "drill", "check", "card", "print_curl"])]
+    pub flatten: bool,
     /// A real stop, timed and recorded as a drill; refused (2) when nothing runs.
     #[arg(long)]
     pub drill: bool,
@@ -90,6 +94,16 @@ pub struct KillArgs {
     /// No colour on stdout.
     #[arg(long)]
     pub no_color: bool,
+    /// The command that was typed, where it was not `launch kill`.
+    #[arg(skip)]
+    pub typed: Option<&'static str>,
+}
+
+impl KillArgs {
+    /// The command that was typed, as messages name it.
+    pub fn command(&self) -> &'static str {
+        self.typed.unwrap_or("launch kill")
+    }
 }
 
 /// What stdout carries.
@@ -187,11 +201,6 @@ mod tests {
 
     #[test]
     fn what_belongs_to_later_issues_is_unknown() {
-        for flag in ["--flatten", "--revoke-venue-key"] {
-            assert!(
-                Cli::try_parse_from(["launch-kill", flag]).is_err(),
-                "{flag}"
-            );
-        }
+        assert!(Cli::try_parse_from(["launch-kill", "--revoke-venue-key"]).is_err());
     }
 }

@@ -149,7 +149,7 @@ async fn ask(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
             })
     };
     outcome.unwrap_or_else(|Unusable(why)| {
-        progress.say(format!("launch kill: {why}"));
+        progress.say(format!("{}: {why}", args.command()));
         Ending {
             document: without_targets(args),
             code: USAGE,
@@ -214,6 +214,7 @@ async fn interrupted(progress: &Progress) {
         if *told > 1 || !progress.has_asked() {
             return;
         }
+        progress.hurry();
         progress.say(
             "the stop is on its way and goes on; it ends at the deadline at the latest (again: ends \
              now, unproved)"

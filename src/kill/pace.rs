@@ -29,6 +29,11 @@ pub struct Pace {
     /// Once the platform says dead: how many silent answers of a trader end the waiting.
     /// Default 3.
     pub silent_probes: u32,
+    /// `--flatten`: what of the deadline is kept for the stop, whatever the selling does. Default
+    /// 30 s: a stop through every escalation, the settle window and its proof.
+    pub stop_reserve: Duration,
+    /// `--flatten`: how long after its own end the trader may take to say how it went. Default 2 s.
+    pub flatten_grace: Duration,
 }
 
 impl Default for Pace {
@@ -44,6 +49,8 @@ impl Default for Pace {
             term_after: Duration::from_secs(1),
             kill_after: Duration::from_secs(5),
             silent_probes: 3,
+            stop_reserve: Duration::from_secs(30),
+            flatten_grace: Duration::from_secs(2),
         }
     }
 }

@@ -165,6 +165,10 @@ impl Position {
         }
         let one = |value: &Value| {
             let mut position = Self::told(value)?;
+            // Told as they stood when the selling began; held is what is left.
+            if let Some(left) = text(value, "left") {
+                position.shares = left;
+            }
             position.flatten = Some(FlattenResult {
                 result: FlattenOutcome::from_word(value.get("result").and_then(Value::as_str)),
                 sold: text(value, "sold"),

@@ -62,6 +62,7 @@ fn of_target(text: &mut String, target: &TargetReport, color: bool) {
         text,
         &format!("{}: {}{time}", target.env, headline(target.verdict, color)),
     );
+    crate::render_positions::unsold(text, target);
     line(text, &format!("  because     {}", target.reason));
     if let Some(ms) = target.first_ack_ms {
         line(

@@ -3,7 +3,10 @@
 //! Returns text; never prints. What is not known is said, never shown as none.
 
 use crate::render::line;
-use crate::report::{FlattenOutcome, FlattenResult, Position, PositionSource};
+use crate::report::{
+    FlattenOutcome, FlattenResult, Position, PositionSource, SellingOutcome, TargetReport,
+};
+use crate::run::unsold as left;
 
 /// Positions that are listed one by one; more are counted.
 const POSITIONS_MAX: usize = 20;
@@ -30,6 +33,36 @@ pub(crate) fn of_target(text: &mut String, positions: Option<&[Position]>) {
             text,
             &format!("    and {more} more: --format json lists them all"),
         );
+    }
+}
+
+/// What was to be sold and was not: told before everything else but the verdict.
+pub(crate) fn unsold(text: &mut String, target: &TargetReport) {
+    let positions = target.positions.as_deref();
+    if let Some(flatten) = &target.flatten {
+        let left = positions
+            .unwrap_or_default()
+            .iter()
+            .filter_map(left)
+            .count();
+        let headline = match (positions, left) {
+            (None, _) => "UNKNOWN what was sold".to_owned(),
+            (Some(_), _) if flatten.outcome == SellingOutcome::Impossible => "NOTHING SOLD".into(),
+            (Some(_), 0) => "all sold".to_owned(),
+            (Some(all), left) => format!("{left} of {} position(s) NOT SOLD", all.len()),
+        };
+        line(
+            text,
+            &format!("  flatten     {headline}: {}", flatten.detail),
+        );
+    }
+    for words in positions
+        .unwrap_or_default()
+        .iter()
+        .filter_map(left)
+        .take(POSITIONS_MAX)
+    {
+        line(text, &format!("  NOT SOLD    {words}"));
     }
 }
 

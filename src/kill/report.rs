@@ -76,12 +76,46 @@ pub struct TargetReport {
     pub open_orders: Option<u64>,
     /// Open positions, as the trader or else the venue told them; `null` = not known.
     pub positions: Option<Vec<Position>>,
+    /// `--flatten`: how the selling went as a whole; absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flatten: Option<FlattenReport>,
     /// What was changed, with the command that puts it back.
     pub changed: Vec<Change>,
     /// What could start it again.
     pub may_restart: Vec<String>,
     /// What to do now, in order.
     pub runbook: Vec<String>,
+}
+
+/// How the selling before a stop went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FlattenReport {
+    /// In one word.
+    pub outcome: SellingOutcome,
+    /// When the trader acknowledged the order to sell, from start.
+    pub acknowledged_ms: Option<u64>,
+    /// When the stop took over, from start.
+    pub ended_ms: u64,
+    /// In words.
+    pub detail: String,
+}
+
+/// Why the selling before a stop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SellingOutcome {
+    /// The trader says that nothing is left that it could sell.
+    Done,
+    /// The trader says that its time ran out.
+    Lapsed,
+    /// The stop's own share of the deadline had come.
+    CutShort,
+    /// The operator pressed Ctrl-C.
+    Interrupted,
+    /// The trader answered no more.
+    Silent,
+    /// Nothing could be asked of the trader, or it refused.
+    Impossible,
 }
 
 /// One of the ways to stop.

@@ -57,11 +57,78 @@ pub struct Health {
     pub open_orders: Option<u64>,
     /// Positions that are not settled, as told; `None` when the list cannot be read.
     pub positions: Option<Vec<Position>>,
+    /// How its selling goes; `None` when none was asked for, or it cannot say.
+    pub flatten: Option<Flatten>,
     /// The whole answer.
     pub raw: Value,
 }
 
+/// How far a trader's selling is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlattenState {
+    /// It sells.
+    Selling,
+    /// Nothing is left that it could sell; it is fully halted.
+    Done,
+    /// Its time ran out; it is fully halted.
+    Lapsed,
+}
+
+/// `GET /health`, member `flatten`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flatten {
+    /// How far it is.
+    pub state: FlattenState,
+    /// Each position with what selling it came to; `None` when the list cannot be read.
+    pub positions: Option<Vec<Position>>,
+}
+
+impl Flatten {
+    fn told(value: &Value) -> Option<Self> {
+        let state = match value.get("state").and_then(Value::as_str)? {
+            "selling" => FlattenState::Selling,
+            "done" => FlattenState::Done,
+            "lapsed" => FlattenState::Lapsed,
+            _ => return None,
+        };
+        Some(Self {
+            state,
+            positions: Position::of_flatten(value),
+        })
+    }
+}
+
+/// Answer to `POST /flatten`: the order to sell is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flattening {
+    /// Until nothing more is sold, ms; `None` when the answer does not say.
+    pub ends_in_ms: Option<u64>,
+    /// Positions that are held; `None` when the answer does not say.
+    pub positions: Option<u64>,
+}
+
 impl Trader {
+    /// `POST /flatten`. `Ok` only when the trader says that the order to sell is in force and on
+    /// disk.
+    pub async fn flatten(
+        &self,
+        reason: &str,
+        by: &str,
+        deadline: Deadline,
+    ) -> Result<Flattening, CallError> {
+        let body = json!({"reason": reason, "by": by});
+        let answer = self.0.post("/flatten", &body, deadline).await?;
+        if answer.get("flattening").and_then(Value::as_bool) != Some(true) {
+            return Err(CallError::Denied(
+                "the trader does not say that it sells".into(),
+            ));
+        }
+        Ok(Flattening {
+            ends_in_ms: answer.get("ends_in_ms").and_then(Value::as_u64),
+            positions: count(&answer, "positions"),
+        })
+    }
+
     /// A client for the trader at `base`; `token` is the halt or the control token.
     ///
     /// # Errors
@@ -128,7 +195,8 @@ impl Trader {
             deployment_id: text(&raw, "deployment_id"),
             halted: extent(raw.get("halted")),
             open_orders: count(&raw, "open_orders"),
-            positions: raw.get("positions").and_then(Position::of_trader),
+            positions: positions(&raw),
+            flatten: raw.get("flatten").and_then(Flatten::told),
             raw,
         })
     }
@@ -144,6 +212,12 @@ impl Trader {
         let body = json!({"reason": reason, "by": by, "freeze_id": freeze_id});
         self.0.post("/reenable", &body, deadline).await
     }
+}
+
+/// A trader that was told to sell tells each position with what became of it, sold ones too.
+fn positions(health: &Value) -> Option<Vec<Position>> {
+    let flatten = health.get("flatten").and_then(Position::of_flatten);
+    flatten.or_else(|| health.get("positions").and_then(Position::of_trader))
 }
 
 /// `true`, or an object with `reduce_only`. Anything else is not halted.

@@ -6,7 +6,7 @@
 
 use crate::deployment::Deployment;
 use crate::process::ProcessId;
-use crate::report::{Change, PathStatus, Position};
+use crate::report::{Change, FlattenReport, PathStatus, Position};
 use crate::trader::Extent;
 use crate::verdict::PlatformSays;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,6 +236,8 @@ pub(crate) struct State {
     pub(crate) changed: Vec<Change>,
     pub(crate) may_restart: BTreeSet<String>,
     pub(crate) positions: Option<Vec<Position>>,
+    /// How the selling went, when it was asked for.
+    pub(crate) flatten: Option<FlattenReport>,
     /// Pieces of work beside the paths that are not done yet: on this machine (freeze) …
     pub(crate) chores_here: usize,
     /// … and on the platform (freeze, auto-deploy, token scope).
@@ -269,6 +271,7 @@ impl Board {
                 changed: Vec::new(),
                 may_restart: BTreeSet::new(),
                 positions: None,
+                flatten: None,
                 chores_here: 0,
                 chores_platform: 0,
                 froze_locally: false,

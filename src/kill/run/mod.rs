@@ -11,6 +11,7 @@ mod check_here;
 mod chores;
 mod complete;
 mod drill;
+mod flatten;
 mod frozen_still;
 mod lift;
 mod local_path;
@@ -23,6 +24,7 @@ mod trader_path;
 mod watchdog_path;
 
 pub use check::{CheckReport, Finding, FindingStatus, check, check_env};
+pub(crate) use flatten::unsold;
 pub use scoped::{Stop, stop_deployment};
 
 use crate::args::KillArgs;
@@ -48,7 +50,12 @@ pub struct Progress {
     asked: Asked,
     /// The targets, as [`Target::describe`] names them.
     targets: Arc<Mutex<Vec<String>>>,
+    /// Set when the operator presses Ctrl-C while something comes before the stop.
+    hurry: Arc<AtomicBool>,
 }
+
+/// Between two looks at whether the operator has pressed Ctrl-C.
+const HURRY_LOOK: Duration = Duration::from_millis(25);
 
 impl Progress {
     /// Lines go into `lines`; a receiver that is gone is no error.
@@ -57,6 +64,7 @@ impl Progress {
             lines,
             asked: Arc::new(AtomicBool::new(false)),
             targets: Arc::default(),
+            hurry: Arc::default(),
         }
     }
 
@@ -68,6 +76,18 @@ impl Progress {
     /// Whether the first request that stops anything has gone out.
     pub fn has_asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// The operator wants the stop now: what comes before it is skipped.
+    pub fn hurry(&self) {
+        self.hurry.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns once the operator wants the stop now; perhaps never.
+    async fn hurried(&self) {
+        while !self.hurry.load(Ordering::SeqCst) {
+            tokio::time::sleep(HURRY_LOOK).await;
+        }
     }
 
     pub(crate) fn say(&self, line: String) {
@@ -112,9 +132,14 @@ pub async fn run_with(
         progress.say(format!("note: {note}"));
     }
     complete::complete(&mut found, args, &pace).await?;
-    let verb = if args.reduce_only { "reduces" } else { "stops" };
+    let verb = match (args.reduce_only, args.flatten) {
+        (true, _) => "reduces",
+        (false, true) => "sells, then stops,",
+        (false, false) => "stops",
+    };
+    let command = args.command();
     for target in &found.targets {
-        progress.say(format!("launch kill {verb} {}", target.describe()));
+        progress.say(format!("{command} {verb} {}", target.describe()));
         let mut named = progress
             .targets
             .lock()
@@ -134,6 +159,7 @@ pub async fn run_with(
             } else {
                 Goal::Stop
             },
+            flatten: args.flatten.then(|| progress.clone()),
             only: None,
             voice: voice(args, around),
             freeze: Some((freeze.clone(), around.state_dir.clone())),
@@ -176,20 +202,20 @@ pub async fn run_with(
 
 fn voice(args: &KillArgs, around: &Surroundings) -> Voice {
     Voice {
-        by: operator(around),
+        by: operator(args, around),
         reason: args.reason.clone(),
     }
 }
 
 /// Who asks, as far as the environment tells.
-fn operator(around: &Surroundings) -> String {
+fn operator(args: &KillArgs, around: &Surroundings) -> String {
     let name = ["USER", "LOGNAME", "GITHUB_ACTOR"]
         .iter()
         .find_map(|name| around.variables.get(*name));
     let name = name
         .cloned()
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    format!("{name} (launch kill)")
+    format!("{name} ({})", args.command())
 }
 
 fn new_freeze(args: &KillArgs, around: &Surroundings) -> Freeze {
@@ -199,7 +225,7 @@ fn new_freeze(args: &KillArgs, around: &Surroundings) -> Freeze {
     Freeze {
         id: format!("kill-{}-{:08x}", at.as_second(), tail & 0xffff_ffff),
         at: at.to_string(),
-        by: operator(around),
+        by: operator(args, around),
         reason: args.reason.clone(),
     }
 }
@@ -232,6 +258,7 @@ fn unreachable_target(env: String, why: String, args: &KillArgs) -> TargetReport
         witnesses: Vec::new(),
         open_orders: None,
         positions: None,
+        flatten: None,
         changed: Vec::new(),
         may_restart: Vec::new(),
         runbook: vec!["pass the ids by hand: --project-id --environment-id --service-id".into()],

@@ -3,10 +3,13 @@
 use super::assess::{self, Frame};
 use super::board::{Board, PathRecord, ServiceFreeze, State, WatchdogRecord, ms};
 use super::pursuit::{Job, reenable};
-use crate::report::{Change, DeploymentReport, PathReport, PathStatus, TargetReport};
+use crate::report::{Change, DeploymentReport, PathReport, PathStatus, Position, TargetReport};
 use crate::verdict::{Goal, Verdict};
 use serde_json::Value;
 use std::time::{Duration, Instant};
+
+/// Most positions that the runbook names one by one; the report lists them all.
+const STEPS_MAX: usize = 10;
 
 /// How the pursuit ended.
 #[derive(Debug, Clone)]
@@ -43,9 +46,13 @@ pub(crate) fn report(job: &Job, board: &Board, frame: &Frame, end: End) -> Targe
         witnesses: assess::witnesses(state, frame, now),
         open_orders: assess::open_orders(state),
         positions: state.positions.clone(),
+        flatten: state.flatten.clone(),
         changed: changed(state, job),
         may_restart: may_restart(state, job),
-        runbook: runbook(job, end.verdict),
+        runbook: runbook(job, end.verdict)
+            .into_iter()
+            .chain(positions_left(state))
+            .collect(),
     })
 }
 
@@ -189,6 +196,17 @@ fn may_restart(state: &State, job: &Job) -> Vec<String> {
         );
     }
     all
+}
+
+/// What was to be sold and was not stays open: nobody trades it any more.
+fn positions_left(state: &State) -> Vec<String> {
+    let positions = state.positions.as_deref().unwrap_or_default();
+    let step = |position: &Position| {
+        let left = super::flatten::unsold(position)?;
+        let page = position.link.as_deref().unwrap_or("the venue's own page");
+        Some(format!("sell by hand, or let it settle: {left}; {page}"))
+    };
+    positions.iter().filter_map(step).take(STEPS_MAX).collect()
 }
 
 /// What to do now.

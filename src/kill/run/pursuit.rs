@@ -2,6 +2,7 @@
 //!
 //! Decides nothing by itself: `assess` turns the board into evidence, `verdict` judges it.
 
+use super::Progress;
 use super::assess::{self, Frame};
 use super::board::{Asked, Board, Place, WatchdogRecord};
 use super::chores;
@@ -31,6 +32,8 @@ const CHORE_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Job {
     pub(crate) target: Target,
     pub(crate) goal: Goal,
+    /// Sell first, and say here how it goes.
+    pub(crate) flatten: Option<Progress>,
     /// Stop this deployment and no other.
     pub(crate) only: Option<String>,
     pub(crate) voice: Voice,
@@ -86,8 +89,16 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
     });
     // From here on something changes: a lease is revoked, a freeze written, a halt sent.
     board.asking();
-    start_paths(&job, &board, platform.as_ref(), deadline);
-    start_chores(&job, &board, platform.as_ref(), deadline);
+    start_watchdog(&job, &board, deadline);
+    if let Some(progress) = &job.flatten {
+        // The freeze and the end of auto-deploys do not wait for the selling.
+        start_chores(&job, &board, platform.as_ref(), deadline);
+        super::flatten::sell(&job, progress, &board, deadline).await;
+        start_paths(&job, &board, platform.as_ref(), deadline);
+    } else {
+        start_paths(&job, &board, platform.as_ref(), deadline);
+        start_chores(&job, &board, platform.as_ref(), deadline);
+    }
     let (verdict, reason) = wait(&job, &board, &frame, deadline).await;
     let elapsed = job.start.elapsed();
     if job.is_drill && verdict == Verdict::Verified {
@@ -142,19 +153,6 @@ fn start_paths(
         )
         .start();
     }
-    if let Some(url) = &job.target.watchdog_url {
-        board.write(|state| state.watchdog = WatchdogRecord::Asked);
-        let work = watchdog_path::revoke(
-            Arc::clone(board),
-            url.clone(),
-            job.target.halt_tokens.clone(),
-            job.voice.clone(),
-            reenable(job),
-            job.pace.clone(),
-            deadline,
-        );
-        board.chore(Place::Here, work);
-    }
     if job.target.is_local && job.goal == Goal::Stop {
         let local = LocalPath {
             board: Arc::clone(board),
@@ -169,6 +167,23 @@ fn start_paths(
             deadline,
         };
         local.start();
+    }
+}
+
+/// The lease is revoked at once, whatever else comes first.
+fn start_watchdog(job: &Job, board: &Arc<Board>, deadline: Deadline) {
+    if let Some(url) = &job.target.watchdog_url {
+        board.write(|state| state.watchdog = WatchdogRecord::Asked);
+        let work = watchdog_path::revoke(
+            Arc::clone(board),
+            url.clone(),
+            job.target.halt_tokens.clone(),
+            job.voice.clone(),
+            reenable(job),
+            job.pace.clone(),
+            deadline,
+        );
+        board.chore(Place::Here, work);
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn stop_deployment(stop: Stop) -> TargetReport {
     let job = Job {
         target,
         goal: Goal::Stop,
+        flatten: None,
         only: Some(stop.deployment_id),
         voice: Voice {
             by: stop.by,

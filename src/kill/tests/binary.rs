@@ -61,7 +61,7 @@ fn json_keeps_its_form_when_nothing_could_be_asked() {
 
 #[test]
 fn an_unknown_flag_is_a_usage_error() {
-    let output = launch_kill().arg("--flatten").output().unwrap();
+    let output = launch_kill().arg("--flaten").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 

@@ -42,6 +42,8 @@ fn pace() -> Pace {
         term_after: ms(20),
         kill_after: ms(100),
         silent_probes: 3,
+        stop_reserve: ms(1_000),
+        flatten_grace: ms(100),
     }
 }
 

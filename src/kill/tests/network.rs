@@ -46,6 +46,7 @@ fn pace() -> Pace {
         term_after: ms(20),
         kill_after: ms(100),
         silent_probes: 3,
+        ..Pace::default()
     }
 }
 

@@ -45,6 +45,23 @@ pub(crate) enum Wire {
     StopLimited { secs: u64, times: u32 },
 }
 
+/// What a trader that is told to sell does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(dead_code, reason = "only one of the test crates sells")]
+pub(crate) enum Sells {
+    /// It knows no `/flatten`: an older version.
+    #[default]
+    Unknown,
+    /// It refuses: 503 in its own JSON.
+    Refuses,
+    /// One of its two positions by the third look, then it says that it is done.
+    One,
+    /// Nothing; it says `selling` for ever.
+    Nothing,
+    /// Nothing; the process dies at the second look.
+    Dies,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Deployment {
     pub(crate) id: String,
@@ -84,6 +101,9 @@ pub(crate) struct World {
     pub(crate) halt_breaks: bool,
     pub(crate) halted: Option<bool>,
     pub(crate) open_orders: u32,
+    pub(crate) sells: Sells,
+    /// Looks at a trader that sells; 0 = it was not told to.
+    pub(crate) looks: u32,
 }
 
 /// The fake: a platform, a trader, and the state directory of a deploy that went there.
@@ -152,6 +172,8 @@ impl Fake {
             halt_breaks: false,
             halted: None,
             open_orders: 0,
+            sells: Sells::Unknown,
+            looks: 0,
         }));
         let trader = {
             let world = Arc::clone(&world);
@@ -258,6 +280,25 @@ fn answer_trader(world: &Mutex<World>, request: &Request) -> Reply {
     if request.path == "/halt" && world.halt_breaks {
         return Reply::Json(503, json!({"error": "not on disk"}).to_string());
     }
+    if request.path == "/flatten" {
+        return match world.sells {
+            Sells::Unknown => Reply::Json(404, json!({"error": "no such path"}).to_string()),
+            Sells::Refuses => Reply::Json(503, json!({"error": "fully halted by bob"}).to_string()),
+            Sells::One | Sells::Nothing | Sells::Dies => {
+                world.looks = 1;
+                world.halted = Some(true);
+                let told = json!({"flattening": true, "ends_in_ms": 60_000, "positions": 2});
+                Reply::Json(200, told.to_string())
+            }
+        };
+    }
+    if request.path == "/health" && world.looks > 0 {
+        world.looks += 1;
+        if world.sells == Sells::Dies && world.looks > 3 {
+            world.trader_alive.store(false, Ordering::SeqCst);
+            return Reply::Hang;
+        }
+    }
     let body = match request.path.as_str() {
         "/health/live" => json!({"alive": true, "deployment_id": "d1", "nonce": NONCE}),
         "/halt" => {
@@ -271,10 +312,35 @@ fn answer_trader(world: &Mutex<World>, request: &Request) -> Reply {
             "halted": world.halted.map(|reduce_only| json!({"by": "x", "reduce_only": reduce_only})),
             "open_orders": world.open_orders,
             "positions": [],
+            "flatten": flatten(&world),
         }),
         _ => return Reply::Json(404, json!({"error": "no such path"}).to_string()),
     };
     Reply::Json(200, body.to_string())
+}
+
+fn flatten(world: &World) -> Value {
+    if world.looks == 0 {
+        return Value::Null;
+    }
+    let is_over = world.sells == Sells::One && world.looks > 3;
+    let position = |token: &str, sold: bool| {
+        let (sold, left, result) = if sold {
+            ("10", "0", "sold")
+        } else {
+            ("0", "10", "no_bid")
+        };
+        json!({"asset": "btc", "window": "btc-5m-1769949000", "outcome": "up", "token": token,
+            "shares": "10", "avg_cost": "0.52", "sold": sold, "left": left, "last_bid": null,
+            "proceeds_usd": "4.8", "worst_loss_usd": "5.2", "seconds_to_settlement": 61,
+            "result": result})
+    };
+    let state = match (is_over, world.halted) {
+        (true, _) => "done",
+        (false, Some(false)) => "lapsed",
+        (false, _) => "selling",
+    };
+    json!({"state": state, "positions": [position("1", is_over), position("2", false)]})
 }
 
 fn answer_platform(world: &Mutex<World>, request: &Request) -> Reply {
