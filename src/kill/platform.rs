@@ -46,6 +46,16 @@ pub struct Service {
     pub name: String,
 }
 
+/// All that a project token reaches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenOverview {
+    /// What the token is good for.
+    pub scope: TokenScope,
+    /// The services of its environment with the deployments that the platform calls active. Says
+    /// nothing about builds in progress.
+    pub services: Vec<(Service, Vec<Deployment>)>,
+}
+
 /// Which deployments a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
@@ -82,10 +92,49 @@ pub async fn project_token(client: &Client, deadline: Deadline) -> Result<TokenS
     let data = client
         .call(&ops::PROJECT_TOKEN, &json!({}), deadline)
         .await?;
-    let scope = member(&data, "projectToken")?;
+    scope(member(&data, "projectToken")?)
+}
+
+/// Asks for everything that the client's project token reaches, in one request.
+///
+/// # Errors
+/// [`CallError::Malformed`] also when the environment has more services than one page holds.
+pub async fn token_overview(
+    client: &Client,
+    deadline: Deadline,
+) -> Result<TokenOverview, CallError> {
+    let data = client
+        .call(&ops::TOKEN_OVERVIEW, &json!({"first": PAGE_SIZE}), deadline)
+        .await?;
+    let token = member(&data, "projectToken")?;
+    let page = member(member(token, "environment")?, "serviceInstances")?;
+    if next_page(page)?.is_some() {
+        return Err(CallError::Malformed("more than a page of services".into()));
+    }
+    let mut services = Vec::new();
+    for node in nodes(page)? {
+        let active = member(node, "activeDeployments")?.as_array();
+        let active: Result<Vec<Deployment>, String> =
+            active.into_iter().flatten().map(Deployment::read).collect();
+        services.push((service(node)?, active.map_err(CallError::Malformed)?));
+    }
+    Ok(TokenOverview {
+        scope: scope(token)?,
+        services,
+    })
+}
+
+fn scope(token: &Value) -> Result<TokenScope, CallError> {
     Ok(TokenScope {
-        project_id: text(scope, "projectId")?,
-        environment_id: text(scope, "environmentId")?,
+        project_id: text(token, "projectId")?,
+        environment_id: text(token, "environmentId")?,
+    })
+}
+
+fn service(node: &Value) -> Result<Service, CallError> {
+    Ok(Service {
+        id: text(node, "serviceId")?,
+        name: text(node, "serviceName")?,
     })
 }
 
@@ -107,10 +156,7 @@ pub async fn services(
             .await?;
         let page = member(member(&data, "environment")?, "serviceInstances")?;
         for node in nodes(page)? {
-            found.push(Service {
-                id: text(node, "serviceId")?,
-                name: text(node, "serviceName")?,
-            });
+            found.push(service(node)?);
         }
         after = next_page(page)?;
         if after.is_none() {

@@ -32,6 +32,12 @@ pub const PROJECT_TOKEN: Op = Op {
     query: include_str!("project_token.graphql"),
     retry: Retry::Always,
 };
+/// What a project token reaches: its environment, the services there, what they run.
+pub const TOKEN_OVERVIEW: Op = Op {
+    name: "TokenOverview",
+    query: include_str!("token_overview.graphql"),
+    retry: Retry::Always,
+};
 /// The services of one environment.
 pub const ENVIRONMENT_SERVICES: Op = Op {
     name: "EnvironmentServices",
@@ -108,6 +114,7 @@ pub const VARIABLE_UPSERT: Op = Op {
 /// All operations of this package, for the test that validates each against the schema.
 pub const ALL: &[Op] = &[
     PROJECT_TOKEN,
+    TOKEN_OVERVIEW,
     ENVIRONMENT_SERVICES,
     SERVICE_INSTANCE,
     DEPLOYMENTS,

@@ -7,6 +7,7 @@ use super::pursuit::client;
 use crate::args::KillArgs;
 use crate::client::Client;
 use crate::deadline::Deadline;
+use crate::deployment::Deployment;
 use crate::pace::Pace;
 use crate::platform::{self, Service};
 use crate::targets::{Resolved, Target, Unusable};
@@ -47,32 +48,52 @@ async fn fill(
     args: &KillArgs,
     limit: Deadline,
 ) -> Result<Vec<Target>, Unusable> {
-    if target.environment_id.is_none() || target.project_id.is_none() {
-        match platform::project_token(client, limit).await {
-            Ok(scope) => {
-                target.environment_id.get_or_insert(scope.environment_id);
-                target.project_id.get_or_insert(scope.project_id);
+    let mut known_services = None;
+    if target.environment_id.is_none() {
+        // Side by side: where the platform does not tell everything at once, no time is lost.
+        let (overview, scope) = tokio::join!(
+            platform::token_overview(client, limit),
+            platform::project_token(client, limit),
+        );
+        let scope = match overview {
+            Ok(overview) => {
+                known_services = Some(overview.services);
+                Ok(overview.scope)
             }
-            Err(error) if target.environment_id.is_none() => {
-                return Err(Unusable(format!(
-                    "the environment is not known and the token does not tell it ({error}): set \
-                     RAILWAY_ENVIRONMENT_ID or pass --environment-id"
-                )));
-            }
-            Err(_) => {}
-        }
-    }
-    if target.service_id.is_some() {
-        return Ok(vec![target]);
-    }
-    let environment = target.environment_id.clone().unwrap_or_default();
-    let services = platform::services(client, &environment, target.project_id.as_deref(), limit)
-        .await
-        .map_err(|error| {
+            Err(_) => scope,
+        };
+        let scope = scope.map_err(|error| {
             Unusable(format!(
-                "cannot list the services of environment {environment}: {error}"
+                "the environment is not known and the token does not tell it ({error}): set \
+                 RAILWAY_ENVIRONMENT_ID or pass --environment-id"
             ))
         })?;
+        target.environment_id.get_or_insert(scope.environment_id);
+        target.project_id.get_or_insert(scope.project_id);
+    } else if target.project_id.is_none()
+        && let Ok(scope) = platform::project_token(client, limit).await
+    {
+        target.project_id.get_or_insert(scope.project_id);
+    }
+    if target.service_id.is_some() {
+        let known = known_services.unwrap_or_default();
+        return Ok(vec![with_running(target, &known)]);
+    }
+    let environment = target.environment_id.clone().unwrap_or_default();
+    let known = match known_services {
+        Some(known) => known,
+        None => platform::services(client, &environment, target.project_id.as_deref(), limit)
+            .await
+            .map_err(|error| {
+                Unusable(format!(
+                    "cannot list the services of environment {environment}: {error}"
+                ))
+            })?
+            .into_iter()
+            .map(|service| (service, Vec::new()))
+            .collect(),
+    };
+    let services: Vec<&Service> = known.iter().map(|(service, _)| service).collect();
     // On this machine an environment is one project's: its only service is the one that is meant.
     if let ([only], true) = (services.as_slice(), target.is_local) {
         target.service_id = Some(only.id.clone());
@@ -81,10 +102,24 @@ async fn fill(
     if args.all_services {
         return Ok(services
             .iter()
-            .map(|service| one_of(&target, service))
+            .map(|service| with_running(one_of(&target, service), &known))
             .collect());
     }
     Err(Unusable(which(&environment, &services)))
+}
+
+/// What runs is stopped before anything else is read; builds are found by the first listing.
+fn with_running(target: Target, known: &[(Service, Vec<Deployment>)]) -> Target {
+    let running = known
+        .iter()
+        .filter(|(service, _)| target.service_id.as_ref() == Some(&service.id))
+        .flat_map(|(_, active)| active)
+        .find(|deployment| deployment.is_live() && !deployment.status.is_in_progress())
+        .map(|deployment| deployment.id.clone());
+    Target {
+        deployment_id: target.deployment_id.or(running),
+        ..target
+    }
 }
 
 fn one_of(target: &Target, service: &Service) -> Target {
@@ -96,7 +131,7 @@ fn one_of(target: &Target, service: &Service) -> Target {
 }
 
 /// The services, each with the line to paste.
-fn which(environment: &str, services: &[Service]) -> String {
+fn which(environment: &str, services: &[&Service]) -> String {
     let mut text = format!(
         "no service id is known. Environment {environment} has {}; paste one line:\n",
         services.len()

@@ -296,6 +296,45 @@ fn a_record_without_a_status_is_live_and_is_stopped() {
     assert!(odd.is_some_and(|odd| odd.action.is_some()), "{report:#?}");
 }
 
+/// A kill that knows a token and a service, and nothing else.
+fn kill_by_token(fake: &Fake) -> TargetReport {
+    let endpoint = fake.platform.url("/graphql/v2");
+    let flags = ["--service-id", fake::SERVICE, "--endpoint", &endpoint];
+    let line = ["launch-kill", "--settle", "60ms", "--deadline", "10s"];
+    let args = Cli::try_parse_from(line.iter().chain(&flags)).unwrap().kill;
+    let around = Surroundings {
+        variables: BTreeMap::from([("RAILWAY_TOKEN".to_owned(), "platform-token-1".to_owned())]),
+        state_dir: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (pace, progress) = (pace(), Progress::silent());
+    let work = launch_kill::run(&args, &around, &pace, Instant::now(), &progress);
+    runtime.block_on(work).unwrap().targets.remove(0)
+}
+
+#[test]
+fn with_nothing_but_a_token_one_answer_is_enough_to_stop() {
+    let fake = Fake::railway();
+    ended(&kill_by_token(&fake), Verdict::PlatformOnly);
+    assert!(fake.world.lock().unwrap().deployments[0].stopped);
+    let operations = fake.operations();
+    let place = |name: &str| operations.iter().position(|op| op == name).unwrap();
+    assert!(
+        place("DeploymentStop") < place("Deployments"),
+        "stopped before anything else is read: {operations:?}"
+    );
+}
+
+#[test]
+fn a_token_that_may_not_see_everything_at_once_stops_all_the_same() {
+    let fake = Fake::railway().with(|world| world.tells_overview = false);
+    ended(&kill_by_token(&fake), Verdict::PlatformOnly);
+    assert!(fake.world.lock().unwrap().deployments[0].stopped);
+}
+
 /// The stand-alone binary without any environment but `variables`.
 fn binary(fake: &Fake, flags: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_launch-kill"))

@@ -76,6 +76,7 @@ pub(crate) struct Deployment {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch of the fake each")]
 pub(crate) struct World {
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) stop: Effect,
@@ -89,6 +90,8 @@ pub(crate) struct World {
     /// Brings the first deployment back once, this many listings after it was dead.
     pub(crate) comes_back_after: Option<u32>,
     pub(crate) token_environment: String,
+    /// Whether a project token may ask for all it reaches at once.
+    pub(crate) tells_overview: bool,
     pub(crate) services: Vec<(String, String)>,
     pub(crate) auto_deploy: bool,
     pub(crate) variables: serde_json::Map<String, Value>,
@@ -162,6 +165,7 @@ impl Fake {
             fault: None,
             comes_back_after: None,
             token_environment: ENVIRONMENT.into(),
+            tells_overview: true,
             services: vec![(SERVICE.into(), "trader".into())],
             auto_deploy: true,
             variables: serde_json::Map::new(),
@@ -424,6 +428,28 @@ fn execute(
         "ProjectToken" => Ok(
             json!({"projectToken": {"projectId": PROJECT, "environmentId": world.token_environment}}),
         ),
+        "TokenOverview" if !world.tells_overview => Err("Not Authorized".into()),
+        "TokenOverview" => {
+            let services = world.services.clone();
+            let edges: Vec<Value> = services
+                .iter()
+                .map(|(id, name)| {
+                    let running: Vec<Value> = world
+                        .deployments
+                        .iter_mut()
+                        .filter(|d| d.service == *id && d.environment == world.token_environment)
+                        .map(read)
+                        .collect();
+                    json!({"node": {"serviceId": id, "serviceName": name, "activeDeployments": running}})
+                })
+                .collect();
+            let page =
+                json!({"edges": edges, "pageInfo": {"hasNextPage": false, "endCursor": null}});
+            Ok(json!({"projectToken": {
+                "projectId": PROJECT, "environmentId": world.token_environment,
+                "environment": {"serviceInstances": page},
+            }}))
+        }
         "EnvironmentServices" => {
             let edges: Vec<Value> = world
                 .services
