@@ -28,6 +28,10 @@ pub enum Status {
     Other(String),
 }
 
+/// Stands for the status of a deployment that has none: live, as every unknown word is. One odd
+/// record must not hide the others of its list.
+const NO_STATUS: &str = "(no status)";
+
 const WORDS: &[(&str, Status)] = &[
     ("BUILDING", Status::Building),
     ("CRASHED", Status::Crashed),
@@ -136,14 +140,14 @@ impl Deployment {
     /// Reads one `Deployment` object.
     ///
     /// # Errors
-    /// Names the member that is missing: without id or status nothing can be said about it.
+    /// Without an id nothing can be asked about it. Without a status it counts as live.
     pub fn read(node: &Value) -> Result<Self, String> {
         let text = |name: &str| node.get(name).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             id: text("id")
                 .filter(|id| !id.is_empty())
                 .ok_or("a deployment without `id`")?,
-            status: Status::read(&text("status").ok_or("a deployment without `status`")?),
+            status: Status::read(text("status").as_deref().unwrap_or(NO_STATUS)),
             deployment_stopped: node
                 .get("deploymentStopped")
                 .and_then(Value::as_bool)
@@ -324,8 +328,12 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_without_id_or_status_is_refused() {
-        assert!(Deployment::read(&json!({"id": "d"})).is_err());
+    fn without_a_status_it_is_live_and_without_an_id_it_is_refused() {
+        for status in [json!(null), json!(1), json!("")] {
+            let node =
+                json!({"id": "d", "status": status, "deploymentStopped": true, "instances": []});
+            assert!(Deployment::read(&node).unwrap().is_live(), "{node}");
+        }
         assert!(Deployment::read(&json!({"status": "SUCCESS"})).is_err());
         assert!(Deployment::read(&json!(null)).is_err());
     }

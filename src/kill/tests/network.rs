@@ -372,6 +372,29 @@ fn a_name_that_does_not_resolve_leaves_the_trader_halted() {
 }
 
 #[test]
+fn a_name_resolution_that_hangs_cannot_hold_the_deadline() {
+    let fake = Fake::railway();
+    // The resolver reads this file for names without a dot, and a pipe without a writer blocks it.
+    let aliases = fake.folder.path().join("aliases");
+    let made = Command::new("mkfifo").arg(&aliases).status().unwrap();
+    assert!(made.success());
+    let start = Instant::now();
+    let output = binary(
+        &fake,
+        &[
+            "--deadline",
+            "1s",
+            "--endpoint",
+            "https://nowhere/graphql/v2",
+        ],
+        &[("HOSTALIASES", aliases.to_str().unwrap())],
+    );
+    assert_eq!(output.status.code(), Some(7));
+    assert!(start.elapsed() < Duration::from_secs(2) + Duration::from_secs(1));
+    assert_eq!(fake.world.lock().unwrap().halted, Some(false));
+}
+
+#[test]
 fn behind_an_inspecting_proxy_its_ca_is_taken_from_a_file() {
     let fake = Fake::railway();
     let address = fake::tls::in_front_of(&fake.platform);
