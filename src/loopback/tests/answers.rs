@@ -124,16 +124,14 @@ async fn requests_that_do_not_validate_are_400_without_data() {
         let (status, _) = rig.send(&[], nonsense.to_owned()).await;
         assert_eq!(status, 400, "{nonsense:?}");
     }
-    let wrong = rig
-        .ask(
-            "query($id: String!) { deployment(id: $id) { id } }",
-            json!({ "id": 7 }),
-        )
-        .await;
-    assert_eq!(
-        wrong["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
-        "and HTTP 200"
-    );
+    let by_id = "query($id: String!) { deployment(id: $id) { id } }";
+    for id in [json!({ "id": 7 }), json!({ "id": null }), json!({})] {
+        let wrong = rig.ask(by_id, id.clone()).await;
+        assert_eq!(
+            wrong["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+            "and HTTP 200: {id}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -139,6 +139,15 @@ async fn a_process_that_was_started_and_not_written_down_is_adopted_not_doubled(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_truth_finds_a_process_that_has_dropped_its_variables() {
+    let rig = Rig::new("exec env -i sleep 60").await;
+    let id = rig.deploy_active().await;
+    assert!(rig.lives(&id));
+    rig.mutate("deploymentStop", &id).await;
+    rig.until_dead(&id).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_truth_counts_children_of_every_service_and_no_defunct_process() {
     // The shell's child ends and is never reaped, because the shell has become `sleep`.
     let rig = Rig::new("sleep 0.01 & exec sleep 60").await;
