@@ -80,11 +80,11 @@ fn by_group(pid: u32, groups: &[Group]) -> Option<String> {
         return None;
     }
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    let (group, start) = (number(GROUP)?, number(START)?);
+    let (group, began) = (number(GROUP)?, number(START)?);
     let found = groups.iter().find(|known| {
         u64::from(known.leader) == group
-            && start >= known.start
-            && (pid != known.leader || start == known.start)
+            && began >= known.start
+            && (pid != known.leader || began == known.start)
             && !is_taken(known)
     })?;
     Some(found.deployment_id.clone())

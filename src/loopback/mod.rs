@@ -6,10 +6,12 @@
 //! must not name this module: they know an endpoint and a token. It never talks to Railway, to the
 //! network, or to the operator's environment.
 //!
-//! Order of reading: [`ensure()`] starts it, `server` answers, `graphql` → `query` / `mutation` →
-//! `object` / `view` / `page`, `supervisor` does what `lifecycle` decides, with `child`, `export`,
-//! `state`; `provision`, `faults`, `ground_truth` beside; [`venue`] stubs the exchange. Facts: the pruned SDL in
-//! `schemas/railway.graphql` and the measured table named in `timing`.
+//! Order of reading: [`ensure()`] starts it (or [`InProcess`], in this process), `server` over
+//! `wire` answers, `graphql` → `query` / `mutation` → `object` / `view` / `page`, `supervisor` does
+//! what `lifecycle` decides, with `child`, `export`, `state`; `comeback` after its own death.
+//! Misbehaviour: `faults` (the words), `fault_rules`, `command_faults` and `report` (what reads say),
+//! `revival`, `network` with `spoil`; the truth: `ground_truth`, `request_log`. Facts: the pruned SDL
+//! in `schemas/railway.graphql` and the measured table named in `timing`.
 
 mod access;
 mod admin;

@@ -167,6 +167,7 @@ async fn strangers_are_turned_away() {
         assert_eq!(answer.status(), 401, "{path}");
     }
     for path in [
+        "/loopback/faults",
         "/loopback/processes",
         "/loopback/requests",
         "/loopback/status",
