@@ -179,7 +179,14 @@ pub fn run(cli: Cli) -> u8 {
         Command::Verify(with) => dispatch(&with, crate::verify::run),
         Command::Watchdog(with) => dispatch(&with, crate::watchdog::run),
         Command::Status(with) => dispatch(&with, crate::status::run),
-        Command::Kill(args) => return launch_kill::main_with(&args),
+        Command::Kill(mut args) => {
+            // Only the card, made by day, looks for a repository: the kill needs none.
+            if args.card && args.repository.is_none() {
+                let here = std::env::current_dir().ok();
+                args.repository = here.and_then(|here| crate::repo::web::page_of(&here));
+            }
+            return launch_kill::main_with(&args);
+        }
         Command::Halt(args) if args.drill || args.all_services || args.flatten => {
             context::complain(
                 "error: --drill, --flatten and --all-services stop a deployment: launch kill takes them",

@@ -210,3 +210,18 @@ fn a_refused_token_is_no_empty_list() {
     assert_eq!(output.status.code(), Some(7), "{}", said(&output));
     assert_eq!(project.living_traders(), 1);
 }
+
+#[test]
+fn the_card_made_in_a_repository_names_its_button() {
+    let project = Project::empty();
+    project.git(&[
+        "remote",
+        "set-url",
+        "origin",
+        "https://me:hunter2@github.com/me/trader.git",
+    ]);
+    let output = project.launch(&["kill", "--card"]).assert().code(0);
+    let page = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let button = "https://github.com/me/trader/actions/workflows/kill.yml";
+    assert!(page.contains(button) && !page.contains("hunter2"), "{page}");
+}

@@ -17,6 +17,7 @@ mod sparse;
 mod submodule;
 mod url;
 mod walk;
+pub mod web;
 mod work_tree;
 
 #[cfg(test)]
