@@ -9,6 +9,7 @@
 
 mod support;
 
+use launch::deploy::history::{Deployed, Outcome};
 use launch::deploy::lock;
 use launch::receipts;
 use launch_kill::{EnvName, StateDir};
@@ -17,6 +18,7 @@ use predicates::str::contains;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use support::background::Background;
 use support::target::Target;
 use support::{Project, wait_until};
 
@@ -290,6 +292,55 @@ fn a_plan_is_used_once_and_only_while_nothing_changed() {
         1,
         "the first one runs on"
     );
+}
+
+#[test]
+fn a_plan_that_somebody_uses_meanwhile_is_not_used_again() {
+    let project = ready();
+    let plan = project.state().join("plan.json");
+    let file = plan.to_str().unwrap();
+    let made = project.json(0, &["plan", "--env", "staging", "--out", file]);
+    let with_plan = ["deploy", "--env", "staging", "--plan", file];
+    let mut deploy = Background::start(&project, &project.state(), &with_plan);
+    deploy.until(" s  preflight");
+    // Another deploy of the same plan has just ended, stopped again: what runs is as it was.
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let used = Deployed {
+        env: "staging".into(),
+        outcome: Outcome::Stopped,
+        reason: None,
+        plan: serde_json::from_str(&text).unwrap(),
+        preflight: "pass".into(),
+        endpoint: String::new(),
+        deployment_id: None,
+        instance_nonce: None,
+        trader_url: None,
+        watchdog_url: None,
+        started_at: String::new(),
+        finished_at: String::new(),
+        warnings: vec![],
+        steps: vec![],
+    };
+    let predicate = serde_json::to_value(used).unwrap();
+    let receipt = receipts::Statement::new(receipts::Kind::Deploy, None, None, predicate);
+    receipts::append(&StateDir::at(project.state()), &receipt).unwrap();
+    let (code, said) = deploy.end();
+    assert_eq!(code, 5, "{made}: {said}");
+    assert!(said.contains("used once"), "{said}");
+    assert_eq!(project.living_traders(), 0);
+}
+
+#[test]
+fn what_somebody_else_deploys_during_the_hold_ends_the_deploy_before_it_is_sent() {
+    let project = Project::deployed();
+    let target = Target::staging(&project);
+    let mut deploy = Background::start(&project, &project.state(), DEPLOY);
+    deploy.until("hold the old instance");
+    let beside = target.deploy_beside(&project.git(&["rev-parse", "HEAD"]));
+    let (code, said) = deploy.end();
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains(&beside), "{said}");
+    assert!(!said.contains(" s  deploy\n"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! `launch rehearse`: the whole life passes on a bare machine, leaves nothing running, touches nothing of
 //! the operator's, and every planted fault of the incident is refused by what is said to refuse it.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
 
 mod support;
 

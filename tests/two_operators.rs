@@ -61,6 +61,21 @@ fn two_kills_at_once_both_prove_it_and_each_machine_lifts_its_own_freeze() {
 }
 
 #[test]
+fn two_redeploys_from_two_machines_never_leave_two_traders() {
+    let project = Project::deployed();
+    let second = project.second_operator();
+    let both = [project.state(), second];
+    let both = both.map(|state| Background::start(&project, &state, DEPLOY));
+    let ends = both.map(Background::end);
+    let verified = ends.iter().filter(|(code, _)| *code == 0).count();
+    for (code, said) in &ends {
+        assert!([0, 4, 5, 6, 8].contains(code), "{code}: {said}");
+    }
+    assert!(verified <= 1, "{ends:#?}");
+    assert!(project.living_traders() <= 1, "{ends:#?}");
+}
+
+#[test]
 fn two_kills_at_once_of_one_operator_are_one_freeze_lifted_once() {
     let project = Project::deployed();
     let both = [(); 2].map(|()| Background::start(&project, &project.state(), KILL));

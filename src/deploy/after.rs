@@ -5,7 +5,7 @@ use super::refusal::{Failure, at};
 use super::sent::SharedSent;
 use super::stage::{self, Phase, Stage};
 use super::steps::Steps;
-use super::{halt_left, kill_file, replace, wait};
+use super::{frozen, halt_left, kill_file, replace, wait};
 use crate::plan::gather::Gathered;
 use crate::platform::connect;
 use crate::verify::identity;
@@ -294,6 +294,8 @@ async fn lift_halt(
             ),
         });
     };
+    // A kill that comes now halts anew; what it left must not be lifted by an older permission.
+    frozen::still_off(gathered).await?;
     let body = json!({
         "reason": permission.reason, "by": permission.by, "freeze_id": permission.freeze_id,
     });

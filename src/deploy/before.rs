@@ -85,9 +85,12 @@ pub async fn clear(
     let gathered = gather::gather(ctx, &args.env, args.endpoint.as_deref(), id).await?;
     unchanged(&planned.plan, &gathered.plan)?;
     one_target(&gathered).await?;
+    // Under the lock the history is read again: another deploy, of this very plan too, may have ended
+    // meanwhile.
+    let history = read_history(&state, &env)?;
+    unused(&gathered.plan.plan_id, &history)?;
     Ok(Cleared {
-        // Under the lock the history is read again: another deploy may have ended meanwhile.
-        history: read_history(&state, &env)?,
+        history,
         gathered,
         preflight,
         lock,
@@ -136,13 +139,17 @@ fn given_plan(
             plan.plan_id, plan.expires_at, args.env
         )));
     }
-    if history::is_used(history, &plan.plan_id) {
+    unused(&plan.plan_id, history)?;
+    Ok(Some(plan))
+}
+
+fn unused(plan_id: &str, history: &[Deployed]) -> Result<(), Refusal> {
+    if history::is_used(history, plan_id) {
         return Err(Refusal::Stale(format!(
-            "plan {} was deployed before, and a plan is used once; make a new one",
-            plan.plan_id
+            "plan {plan_id} was deployed before, and a plan is used once; make a new one"
         )));
     }
-    Ok(Some(plan))
+    Ok(())
 }
 
 fn unchanged(planned: &Plan, now: &Plan) -> Result<(), Refusal> {

@@ -158,9 +158,11 @@ pub async fn confirm_gone(
     let deadline = Deadline::after(draining + Duration::from_millis(GONE_MARGIN_MS));
     let mut left = others(gathered, sent).await.map_err(at(step))?;
     while !left.is_empty() && !deadline.is_over() {
+        known(gathered, &left)?;
         deadline.sleep(gathered.connected.poll).await;
         left = others(gathered, sent).await.map_err(at(step))?;
     }
+    known(gathered, &left)?;
     for id in &left {
         steps.say(&format!(
             "{id} is still live after draining: stopping it by id"
@@ -183,6 +185,27 @@ pub async fn confirm_gone(
     Err(Failure::Step {
         step,
         why: format!("{} is live beside the new deployment", left.join(", ")),
+    })
+}
+
+/// Only what the plan replaces is waited for and stopped: another one is somebody else's deploy.
+fn known(gathered: &Gathered, left: &[String]) -> Result<(), Failure> {
+    let replaced = &gathered.plan.active_deployments;
+    let strangers: Vec<&str> = left
+        .iter()
+        .filter(|id| !replaced.contains(id))
+        .map(String::as_str)
+        .collect();
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Step {
+        step: "old instance gone",
+        why: format!(
+            "{} is live beside the new deployment, and this plan does not know it: somebody else \
+             deployed; it is left alone",
+            strangers.join(", ")
+        ),
     })
 }
 

@@ -106,10 +106,11 @@ async fn read_back(gathered: &Gathered) -> Result<(), Refusal> {
     )))
 }
 
-/// Notes what is there now, so that a new deployment can be told from it.
+/// Notes what is there now, so that a new deployment can be told from it. The hold before took seconds, in
+/// which somebody without this machine's lock may have deployed.
 ///
 /// # Errors
-/// The platform cannot be asked.
+/// The platform cannot be asked (3), or something lives there that the plan does not know (5).
 pub async fn note_before(gathered: &Gathered, sent: &SharedSent) -> Result<(), Refusal> {
     let previous = KillFile::read(&gathered.state, &gathered.env)
         .map_err(|error| Refusal::Unknown(error.to_string()))?
@@ -117,10 +118,30 @@ pub async fn note_before(gathered: &Gathered, sent: &SharedSent) -> Result<(), R
     let listed = newest(gathered)
         .await
         .map_err(|error| Refusal::Unknown(format!("listing deployments: {error}")))?;
+    let strangers = strangers(&listed, &gathered.plan);
+    if !strangers.is_empty() {
+        return Err(Refusal::Stale(format!(
+            "{} became live since plan {} was made: somebody else deployed; look first: launch status \
+             --env {}",
+            strangers.join(", "),
+            gathered.plan.plan_id,
+            gathered.env
+        )));
+    }
     let mut sent = sent.lock();
     sent.before = listed.into_iter().map(|deployment| deployment.id).collect();
     sent.previous = previous;
     Ok(())
+}
+
+/// Live deployments that the plan does not replace.
+fn strangers<'a>(listed: &'a [Deployment], plan: &Plan) -> Vec<&'a str> {
+    listed
+        .iter()
+        .filter(|deployment| deployment.is_live())
+        .map(|deployment| deployment.id.as_str())
+        .filter(|id| !plan.active_deployments.iter().any(|old| old == id))
+        .collect()
 }
 
 /// Sends the deploy and learns the new deployment's id. From the first line on, whatever happens is

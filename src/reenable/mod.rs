@@ -115,12 +115,17 @@ async fn reenable(args: &ReenableArgs, ctx: &Context, state: &StateDir, env: &En
         ));
         return Exit::Unknown;
     }
-    let all = vec![
+    let mut all = vec![
         places::clear_state_dir(state, env, &here),
         places::clear_variable(&platform, &there).await,
-        places::clear_watchdog(state, env, &platform, &request).await,
-        places::clear_trader(state, env, &platform, &request).await,
     ];
+    // While a freeze stands, what guards behind it stays: a kill that came meanwhile has set those, too.
+    if all.iter().all(Place::is_lifted) {
+        all.push(places::clear_watchdog(state, env, &platform, &request).await);
+        all.push(places::clear_trader(state, env, &platform, &request).await);
+    } else {
+        all.extend(["watchdog", "trader"].map(places::left_alone));
+    }
     let lifted = all.iter().all(Place::is_lifted);
     match ctx.format {
         Format::Human => ctx.document(&human(env, &request, lifted, &all)),

@@ -83,6 +83,15 @@ fn place(name: &'static str, status: Status, detail: impl Into<String>) -> Place
     }
 }
 
+/// A place behind a freeze that could not be lifted.
+pub(super) fn left_alone(name: &'static str) -> Place {
+    place(
+        name,
+        Status::Unknown,
+        "left as it is: the freeze before it is not lifted",
+    )
+}
+
 fn within() -> Deadline {
     Deadline::after(Duration::from_millis(ANSWER_MS))
 }
