@@ -90,8 +90,8 @@ pub async fn clear(
     let history = read_history(&state, &env)?;
     unused(&gathered.plan.plan_id, &history)?;
     Ok(Cleared {
-        history,
         gathered,
+        history,
         preflight,
         lock,
     })
