@@ -35,7 +35,7 @@ fn pace() -> Pace {
         poll: ms(10),
         settle_poll: ms(15),
         settle: ms(60),
-        escalate_after: ms(80),
+        escalate_after: ms(300),
         probe: ms(10),
         probe_timeout: ms(150),
         request_timeout: ms(600),
