@@ -324,13 +324,16 @@ async fn wait(
         board.muster();
         discover_traders(job, board, deadline);
         let now = Instant::now();
-        let (judged, is_settled) = board.read(|state| {
-            let judged = judge(&assess::evidence(state, frame, now));
-            let is_success = judged.0.exit_code() == 0;
-            (judged, assess::is_settled(state, frame, is_success, now))
-        });
+        let judged = || board.read(|state| judge(&assess::evidence(state, frame, now)));
+        let verdict = judged();
+        let is_success = verdict.0.exit_code() == 0;
+        let is_settled = board.read(|state| assess::is_settled(state, frame, is_success, now));
+        if is_settled && is_success {
+            return verdict;
+        }
         if is_settled || deadline.is_over() {
-            return judged;
+            // A process may have ended between the judgement and the end of the waiting.
+            return judged();
         }
         tokio::select! {
             () = board.news() => {}
