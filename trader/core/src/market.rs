@@ -386,3 +386,45 @@ impl Market {
 fn newer(known: Option<OracleQuote>, tick: OracleQuote) -> Option<OracleQuote> {
     known.filter(|quote| quote.at > tick.at).or(Some(tick))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::SettlementRule;
+
+    #[test]
+    fn a_peak_belongs_to_one_purchase() {
+        let length = WindowLength::Min15;
+        let freshness = Freshness {
+            max_oracle_age_ms: 5_000,
+            max_book_age_ms: 5_000,
+        };
+        let mut market = Market::new(&[Asset::Btc], vec![length], freshness);
+        let window = Window {
+            id: "btc-15m-1769949000".parse().unwrap(),
+            up: "11".parse().unwrap(),
+            down: "22".parse().unwrap(),
+            rule: SettlementRule::Twap,
+            twap_lookback_secs: 60,
+            reference: None,
+        };
+        let id = window.id;
+        let tick = WindowTick {
+            window,
+            outcome: None,
+        };
+        assert!(market.list(&tick, id.open()).is_none());
+        let (one, other) = ("one".parse().unwrap(), "other".parse().unwrap());
+        let mut peak = |owner: &StrategyId, bought: &str, bid: &str| {
+            let held = (owner, Outcome::Up);
+            let peak = market.peak_bid(id, held, bought.parse().unwrap(), bid.parse().unwrap());
+            peak.to_string()
+        };
+        assert_eq!(peak(&one, "10", "0.50"), "0.50");
+        assert_eq!(peak(&one, "10", "0.60"), "0.60");
+        assert_eq!(peak(&one, "10", "0.40"), "0.60");
+        assert_eq!(peak(&other, "10", "0.30"), "0.30", "another's position");
+        assert_eq!(peak(&one, "15", "0.45"), "0.45", "more was bought");
+        assert_eq!(peak(&one, "15", "0.44"), "0.45");
+    }
+}

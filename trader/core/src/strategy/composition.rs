@@ -223,3 +223,86 @@ pub(super) fn holders(key: &str) -> String {
         .collect::<Vec<_>>()
         .join(" or ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use crate::strategy::StrategyInstance;
+    use crate::units::Asset;
+    use serde_json::{Value, json};
+
+    /// What composing the fixture's strategy with these keys replaced says.
+    fn problem(change: &Value) -> String {
+        let mut file = serde_json::to_value(fixtures::strategy()).unwrap();
+        for (key, value) in change.as_object().unwrap() {
+            file[key] = value.clone();
+        }
+        let file: StrategyFile = serde_json::from_value(file).unwrap();
+        let id = "hybrid".parse().unwrap();
+        StrategyInstance::compose(&id, Asset::Btc, &file, &fixtures::manifest())
+            .map_or_else(|error| error.to_string(), |_| "composed".to_owned())
+    }
+
+    #[test]
+    fn no_key_is_without_effect() {
+        let edge = json!({ "component": "edge" });
+        let edge_3 = json!({ "component": "edge", "weight": 3 });
+        let lag = json!({ "component": "lag-based" });
+        let lag_2 = json!({ "component": "lag-based", "weight": 2 });
+        let tracker = json!([{ "component": "lag-tracker" }]);
+        for (change, wanted) in [
+            (
+                json!({ "signals": [edge], "aggregation": "single" }),
+                "composed",
+            ),
+            (
+                json!({ "signals": [edge_3, lag_2], "aggregation": "weighted", "analyses": tracker }),
+                "composed",
+            ),
+            (
+                json!({ "signals": [edge, lag], "aggregation": "unanimous", "analyses": tracker }),
+                "composed",
+            ),
+            (
+                json!({ "signals": [edge, lag], "analyses": tracker }),
+                "/signals: aggregation `single` takes exactly one signal, found 2",
+            ),
+            (
+                json!({ "signals": [edge_3], "aggregation": "weighted" }),
+                "/signals: aggregation `weighted` takes at least two signals, found 1",
+            ),
+            (
+                json!({ "signals": [edge_3] }),
+                "/signals/0/weight: aggregation `single` knows no weights",
+            ),
+            (
+                json!({ "signals": [edge_3, lag], "aggregation": "weighted", "analyses": tracker }),
+                "/signals/1/weight: aggregation `weighted` needs a weight from 1 to 100 for each signal",
+            ),
+            (
+                json!({ "signals": [edge_3, edge_3], "aggregation": "weighted" }),
+                "/signals/1: component `edge` stands here twice",
+            ),
+            (
+                json!({ "signals": [lag] }),
+                "/signals/0: component `lag-based` needs lag (ms, log-return): add an analysis that gives it (`lag-tracker`)",
+            ),
+            (
+                json!({ "analyses": tracker }),
+                "/analyses/0: no component of this strategy needs what `lag-tracker` gives",
+            ),
+            (
+                json!({ "signals": [lag], "analyses": [{ "component": "lag-tracker" }, { "component": "lag-tracker" }] }),
+                "/analyses/1: component `lag-tracker` stands here twice",
+            ),
+            (
+                json!({ "signals": [lag], "analyses": [{ "component": "lag-tracker" }, { "component": "edge" }] }),
+                "/analyses/1/component: component `edge` is for signal, not for analysis",
+            ),
+        ] {
+            let said = problem(&change);
+            assert!(said.contains(wanted), "{change}\n{said}\nwanted {wanted}");
+        }
+    }
+}
