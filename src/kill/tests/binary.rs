@@ -364,3 +364,17 @@ fn an_id_that_is_shell_stays_off_the_paper() {
         assert!(stderr(&output).contains("is no id"), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_check_ends_with_what_it_found_and_writes_nothing() {
+    let fake = Fake::local();
+    let files = || std::fs::read_dir(fake.folder.path()).unwrap().count();
+    let before = files();
+    let code = |fake: &Fake| against(fake, &["--check"]).output().unwrap().status.code();
+    assert_eq!(code(&fake), Some(0));
+    assert_eq!(files(), before);
+    let fake = fake.with(|world| world.takes_halt = false);
+    assert_eq!(code(&fake), Some(3));
+    let nothing = launch_kill().arg("--check").output().unwrap();
+    assert_eq!(nothing.status.code(), Some(2));
+}
