@@ -171,6 +171,9 @@ impl Sweep {
         for deployment in &list.items {
             self.see(deployment);
         }
+        if list.items.iter().any(|item| self.names_service(item)) {
+            self.with_record(|record| record.service_proved = true);
+        }
         let listed: BTreeSet<&str> = list.items.iter().map(|item| item.id.as_str()).collect();
         let unlisted: Vec<(String, bool)> = self.board.read(|state| {
             state
@@ -201,6 +204,12 @@ impl Sweep {
                 }),
             }
         }
+    }
+
+    /// Whether a record says itself that it belongs to the swept service: then that exists.
+    fn names_service(&self, item: &Deployment) -> bool {
+        item.service_id.as_ref() == Some(&self.ids.service_id)
+            && item.environment_id.as_ref() == Some(&self.ids.environment_id)
     }
 
     fn vanished(&self, id: &str, said: &str) {
