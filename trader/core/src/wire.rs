@@ -265,7 +265,7 @@ pub struct FlattenAnswer {
     pub ends_at: EpochMs,
     /// Milliseconds until then.
     pub ends_in_ms: u64,
-    /// Positions that are held.
+    /// Positions that were held when it began.
     pub positions: u32,
     /// The instance.
     pub nonce: String,

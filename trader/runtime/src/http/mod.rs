@@ -57,7 +57,7 @@ pub enum Control {
 pub struct Flattening {
     /// The instant after which nothing more is sold.
     pub ends_at: EpochMs,
-    /// Positions that are held.
+    /// Positions that were held when it began.
     pub positions: u32,
 }
 
@@ -188,7 +188,7 @@ async fn flatten(
     Ok(Json(FlattenAnswer {
         flattening: true,
         ends_at: flattening.ends_at,
-        ends_in_ms: u64::try_from(flattening.ends_at - now).unwrap_or(0),
+        ends_in_ms: u64::try_from(flattening.ends_at - clock::wall()).unwrap_or(0),
         positions: flattening.positions,
         nonce: surface.nonce(),
     }))

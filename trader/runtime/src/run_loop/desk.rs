@@ -195,7 +195,13 @@ impl Desk {
         };
         Ok(Flattening {
             ends_at: flatten.ends_at,
-            positions: u32::try_from(ledger.open_positions().count()).unwrap_or(u32::MAX),
+            // Some may be sold by now: told is what there was to sell.
+            positions: self
+                .session
+                .engine()
+                .flatten(asked_at)
+                .and_then(|told| u32::try_from(told.positions.len()).ok())
+                .unwrap_or(u32::MAX),
         })
     }
 
