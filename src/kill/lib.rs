@@ -35,6 +35,7 @@ pub mod state_dir;
 pub mod targets;
 mod tls;
 pub mod trader;
+pub mod venue;
 pub mod verdict;
 pub mod watchdog;
 
