@@ -34,6 +34,14 @@ pub struct Pace {
     pub stop_reserve: Duration,
     /// `--flatten`: how long after its own end the trader may take to say how it went. Default 2 s.
     pub flatten_grace: Duration,
+    /// Between two reads of the account's open orders. Default 1 s.
+    pub venue_poll: Duration,
+    /// How far apart two reads without an open order must be to count as proof. Default 5 s: an order
+    /// that was on its way when the process died has arrived by then.
+    pub venue_reads_apart: Duration,
+    /// `--revoke-venue-key`: how long the platform and the trader get to prove the stop before the
+    /// API key is deleted (at most half the deadline). Default 30 s.
+    pub revoke_after: Duration,
 }
 
 impl Default for Pace {
@@ -51,6 +59,9 @@ impl Default for Pace {
             silent_probes: 3,
             stop_reserve: Duration::from_secs(30),
             flatten_grace: Duration::from_secs(2),
+            venue_poll: Duration::from_secs(1),
+            venue_reads_apart: Duration::from_secs(5),
+            revoke_after: Duration::from_secs(30),
         }
     }
 }

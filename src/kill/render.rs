@@ -75,9 +75,7 @@ fn of_target(text: &mut String, target: &TargetReport, color: bool) {
         );
     }
     for path in &target.paths {
-        if path.status != PathStatus::NotConfigured || path.path != "venue" {
-            line(text, &format!("  {:<11} {}", path.path, of_path(path)));
-        }
+        line(text, &format!("  {:<11} {}", path.path, of_path(path)));
     }
     for deployment in &target.deployments {
         let action = deployment

@@ -87,12 +87,15 @@ pub enum PlatformSays {
 pub enum Orders {
     /// No real money behind it (mode paper or dry-run).
     NotReal,
-    /// Zero, as told by a fully halted trader and read back.
+    /// Zero: two reads of the venue after the process's proved end, or as told by a fully halted
+    /// trader and read back.
     Zero,
     /// Some are open.
     Open,
-    /// Not known.
+    /// Not known: nobody can tell.
     Unknown,
+    /// The venue can be asked, and has not proved that there are none.
+    Unproved,
 }
 
 /// Everything that the verdict depends on.
@@ -123,6 +126,9 @@ pub struct Evidence {
     /// `--reduce-only`: whether the halt was read back from the instance that acknowledged it.
     pub halt_read_back: bool,
 }
+
+/// Said where the venue can be asked and its answers do not prove anything yet.
+const NOT_SHOWN_TWICE: &str = "the venue has not shown twice that no order is open";
 
 /// Judges. The reason is one clause that stands after "because".
 pub fn judge(evidence: &Evidence) -> (Verdict, &'static str) {
@@ -175,8 +181,14 @@ pub fn judge(evidence: &Evidence) -> (Verdict, &'static str) {
             "the trader was not asked again after the platform said dead",
         );
     }
+    // An account's orders outlive the process that sent them.
+    if evidence.orders == Orders::Open {
+        return (Verdict::Unverified, "orders are still open");
+    }
     if !evidence.was_running {
-        return if evidence.platform == PlatformSays::GoneItself {
+        return if evidence.orders == Orders::Unproved {
+            (Verdict::Unverified, NOT_SHOWN_TWICE)
+        } else if evidence.platform == PlatformSays::GoneItself {
             (
                 Verdict::NothingRunning,
                 "platform and trader processes are proved gone",
@@ -194,11 +206,11 @@ pub fn judge(evidence: &Evidence) -> (Verdict, &'static str) {
         };
     }
     match (evidence.orders, agrees) {
-        (Orders::Open, _) => (Verdict::Unverified, "orders are still open"),
         (_, false) => (
             Verdict::PlatformOnly,
             "the platform says dead and no witness can confirm it",
         ),
+        (Orders::Unproved | Orders::Open, true) => (Verdict::Unverified, NOT_SHOWN_TWICE),
         (Orders::Unknown, true) => (Verdict::Unverified, "open orders are not known to be zero"),
         (Orders::NotReal | Orders::Zero, true) if evidence.platform == PlatformSays::GoneItself => {
             (
@@ -305,6 +317,16 @@ mod tests {
             },
             Verdict::Unverified,
         );
+        for orders in [Orders::Open, Orders::Unproved] {
+            for was_running in [false, true] {
+                let left_open = Evidence {
+                    was_running,
+                    orders,
+                    ..stopped()
+                };
+                check(&left_open, Verdict::Unverified);
+            }
+        }
         check(
             &Evidence {
                 orders: Orders::Zero,
@@ -398,7 +420,13 @@ mod tests {
         for bits in 0_u32..(1 << 11) {
             let bit = |n: u32| bits & (1 << n) != 0;
             for platform in [Nothing, Live, Dead, GoneItself] {
-                for orders in [Orders::NotReal, Orders::Zero, Orders::Open, Orders::Unknown] {
+                for orders in [
+                    Orders::NotReal,
+                    Orders::Zero,
+                    Orders::Open,
+                    Orders::Unknown,
+                    Orders::Unproved,
+                ] {
                     all.push(Evidence {
                         goal: if bit(0) { Goal::Stop } else { Goal::ReduceOnly },
                         acknowledged: bit(1),
@@ -442,6 +470,7 @@ mod tests {
                 ),
                 Verdict::NothingRunning => assert!(
                     evidence.goal == Goal::Stop
+                        && !matches!(evidence.orders, Orders::Open | Orders::Unproved)
                         && !evidence.was_running
                         && !has(Contradicts)
                         && match evidence.platform {

@@ -6,9 +6,9 @@ use super::board::{Probe, ReadBack, ServiceFreeze, State, TraderRecord, Watchdog
 use crate::process::Life;
 use crate::report::{PathStatus, WitnessReport};
 use crate::trader::Extent;
-use crate::verdict::{Evidence, Goal, Orders, PlatformSays, WitnessStatus};
+use crate::verdict::{Evidence, Goal, Orders, PlatformSays, WitnessStatus, judge};
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What of the target does not change during the run.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub(crate) struct Frame {
     /// Whether a platform path exists.
     pub(crate) has_platform: bool,
     pub(crate) silent_probes: u32,
+    /// When the run began.
+    pub(crate) started: Instant,
+    /// The whole time allowed.
+    pub(crate) span: Duration,
 }
 
 /// What the platform says over all services of the target: the worst.
@@ -296,8 +300,19 @@ pub(crate) fn never_ran(state: &State) -> bool {
     live.peek().is_some() && live.all(|track| !track.has_run)
 }
 
-/// Open orders as far as halted traders told them; `None` = not known.
+/// Open orders, as the venue told them, else as far as halted traders did; `None` = not known. A
+/// single read without any is not known to be none.
 pub(crate) fn open_orders(state: &State) -> Option<u64> {
+    if !state.venue.is_asked || state.venue.is_silent() {
+        return told_by_traders(state);
+    }
+    match state.venue.open {
+        Some(0) => state.venue.is_zero_proved.then_some(0),
+        open => open,
+    }
+}
+
+fn told_by_traders(state: &State) -> Option<u64> {
     let mut sum = None;
     for trader in state.traders.values() {
         let newest = trader
@@ -316,6 +331,13 @@ fn orders(state: &State, frame: &Frame) -> Orders {
     if !frame.may_be_live {
         return Orders::NotReal;
     }
+    if state.venue.is_asked && !state.venue.is_silent() {
+        return match state.venue.open {
+            Some(0) if state.venue.is_zero_proved => Orders::Zero,
+            Some(0) | None => Orders::Unproved,
+            Some(_) => Orders::Open,
+        };
+    }
     // Every address must have told zero under a full halt; one that never spoke leaves it open.
     let told: Vec<Option<u64>> = state
         .traders
@@ -331,15 +353,49 @@ fn orders(state: &State, frame: &Frame) -> Orders {
         Orders::Open
     } else if !told.is_empty() && told.iter().all(|orders| *orders == Some(0)) {
         Orders::Zero
+    } else if state.venue.is_asked {
+        Orders::Unproved
     } else {
         Orders::Unknown
     }
 }
 
+/// Whether everything but the account's orders proves the end.
+pub(crate) fn is_proved_dead(state: &State, frame: &Frame, now: Instant) -> bool {
+    let evidence = Evidence {
+        orders: Orders::NotReal,
+        ..evidence(state, frame, now)
+    };
+    dead_at(state).is_some() && judge(&evidence).0.exit_code() == 0
+}
+
+/// Whether a trader of ours is fully halted, read back.
+pub(crate) fn is_halted(state: &State, frame: &Frame) -> bool {
+    frame.goal == Goal::Stop
+        && state
+            .traders
+            .values()
+            .any(|trader| proved_halt(trader, state, &[Extent::Full]).is_some())
+}
+
+/// Whether the venue may still tell something that changes the verdict, or has not yet been asked
+/// all that a report without proof should say.
+fn is_venue_pending(state: &State, frame: &Frame, now: Instant) -> bool {
+    let venue = &state.venue;
+    if !venue.is_asked || venue.is_refused {
+        return false;
+    }
+    if is_proved_dead(state, frame, now) {
+        return !venue.is_zero_proved;
+    }
+    let wanted = dead_at(state).max(Some(frame.started));
+    venue.cancelled_at < wanted || venue.read_at < venue.cancelled_at || venue.open != Some(0)
+}
+
 /// The evidence as it stands.
 pub(crate) fn evidence(state: &State, frame: &Frame, now: Instant) -> Evidence {
     let witnesses = witnesses(state, frame, now);
-    let acknowledged = [&state.trader_path, &state.platform_path]
+    let acknowledged = [&state.trader_path, &state.platform_path, &state.venue_path]
         .iter()
         .any(|path| path.status >= PathStatus::Acknowledged);
     Evidence {
@@ -396,6 +452,7 @@ pub(crate) fn is_settled(state: &State, frame: &Frame, is_success: bool, now: In
     !is_watchdog_pending
         && !is_process_alive
         && !is_search_pending
+        && !is_venue_pending(state, frame, now)
         && state.traders.values().all(|trader| {
             let is_halted = || proved_halt(trader, state, &[Extent::Full]).is_some();
             is_trader_mute(trader, frame) || (is_hopeless && is_halted())

@@ -4,6 +4,7 @@
 //! stands here is the report. Locks are held for a few instructions, never across an await; a
 //! poisoned lock is used as it is (a panic of one path must not stop the others).
 
+use super::venue_record::VenueRecord;
 use crate::deployment::Deployment;
 use crate::process::ProcessId;
 use crate::report::{Change, FlattenReport, PathStatus, Position};
@@ -216,6 +217,8 @@ pub(crate) enum ServiceFreeze {
 pub(crate) struct State {
     pub(crate) trader_path: PathRecord,
     pub(crate) platform_path: PathRecord,
+    pub(crate) venue_path: PathRecord,
+    pub(crate) venue: VenueRecord,
     pub(crate) tracks: BTreeMap<String, Track>,
     pub(crate) sweeps: BTreeMap<String, SweepRecord>,
     pub(crate) traders: BTreeMap<String, TraderRecord>,
@@ -256,6 +259,8 @@ impl Board {
             state: Mutex::new(State {
                 trader_path: PathRecord::new("no trader address or no halt token is known"),
                 platform_path: PathRecord::new("no platform token or no service id is known"),
+                venue_path: PathRecord::new("no access to the venue is known"),
+                venue: VenueRecord::default(),
                 tracks: BTreeMap::new(),
                 sweeps: BTreeMap::new(),
                 traders: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! The kill: from arguments to a report.
 //!
 //! Order of reading: here (which targets, in what manner), `pursuit` (one target), the paths
-//! (`sweep`, `trader_path`, `watchdog_path`, `local_path`, `chores`), then `board` → `assess` →
+//! (`sweep`, `trader_path`, `watchdog_path`, `venue_path`, `local_path`, `chores`), then `board` → `assess` →
 //! `verdict` → `outcome`. Asks nothing of the operator and needs no terminal.
 
 mod assess;
@@ -16,11 +16,14 @@ mod frozen_still;
 mod lift;
 mod local_path;
 mod outcome;
+mod positions_path;
 mod pursuit;
 mod record;
 mod scoped;
 mod sweep;
 mod trader_path;
+mod venue_path;
+mod venue_record;
 mod watchdog_path;
 
 pub use check::{CheckReport, Finding, FindingStatus, check, check_env};
@@ -163,6 +166,7 @@ pub async fn run_with(
             only: None,
             voice: voice(args, around),
             freeze: Some((freeze.clone(), around.state_dir.clone())),
+            may_revoke_venue_key: args.revoke_venue_key,
             is_drill: args.drill,
             pace: pace.clone(),
             start,

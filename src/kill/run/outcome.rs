@@ -3,9 +3,10 @@
 use super::assess::{self, Frame};
 use super::board::{Board, PathRecord, ServiceFreeze, State, WatchdogRecord, ms};
 use super::pursuit::{Job, reenable};
-use crate::report::{Change, DeploymentReport, PathReport, PathStatus, Position, TargetReport};
+use crate::report::{Change, DeploymentReport, PathReport, Position, TargetReport};
 use crate::verdict::{Goal, Verdict};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Most positions that the runbook names one by one; the report lists them all.
@@ -33,6 +34,7 @@ pub(crate) fn report(job: &Job, board: &Board, frame: &Frame, end: End) -> Targe
         first_ack_ms: [
             state.trader_path.acknowledged_ms,
             state.platform_path.acknowledged_ms,
+            state.venue_path.acknowledged_ms,
         ]
         .into_iter()
         .flatten()
@@ -40,12 +42,12 @@ pub(crate) fn report(job: &Job, board: &Board, frame: &Frame, end: End) -> Targe
         paths: vec![
             path("trader", &state.trader_path),
             path("platform", &state.platform_path),
-            path_of_venue(),
+            path_of_venue(state),
         ],
         deployments: deployments(state),
         witnesses: assess::witnesses(state, frame, now),
         open_orders: assess::open_orders(state),
-        positions: state.positions.clone(),
+        positions: positions(state),
         flatten: state.flatten.clone(),
         changed: changed(state, job),
         may_restart: may_restart(state, job),
@@ -87,16 +89,34 @@ fn path(path: &'static str, record: &PathRecord) -> PathReport {
     }
 }
 
-/// The venue is not asked by this version.
-fn path_of_venue() -> PathReport {
-    PathReport {
-        path: "venue",
-        status: PathStatus::NotConfigured,
-        requested_ms: None,
-        acknowledged_ms: None,
-        confirmed_ms: None,
-        detail: "no venue access in this version: open orders are the trader's own account".into(),
+fn path_of_venue(state: &State) -> PathReport {
+    let mut report = path("venue", &state.venue_path);
+    if let Some(note) = &state.venue.positions_note {
+        let parts = [report.detail.as_str(), note.as_str()];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        report.detail = parts.join("; ");
     }
+    report
+}
+
+/// What the trader told, and what the venue's public data shows beside it: a position that the trader
+/// does not know can lose all the same.
+fn positions(state: &State) -> Option<Vec<Position>> {
+    let Some(told) = &state.positions else {
+        return state.venue.positions.clone();
+    };
+    let mut all = told.clone();
+    let known: BTreeSet<&str> = told
+        .iter()
+        .map(|position| position.token.as_str())
+        .collect();
+    let beside = state.venue.positions.iter().flatten();
+    all.extend(
+        beside
+            .filter(|position| !known.contains(position.token.as_str()))
+            .cloned(),
+    );
+    Some(all)
 }
 
 fn deployments(state: &State) -> Vec<DeploymentReport> {
@@ -143,6 +163,10 @@ fn changed(state: &State, job: &Job) -> Vec<Change> {
             });
         }
     }
+    all.extend(state.venue.cancelled_orders().map(|what| Change {
+        what,
+        put_back: "place by hand what somebody else wanted there".to_owned(),
+    }));
     all.extend(state.changed.iter().cloned());
     all
 }

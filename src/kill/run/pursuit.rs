@@ -7,8 +7,10 @@ use super::assess::{self, Frame};
 use super::board::{Asked, Board, Place, WatchdogRecord};
 use super::chores;
 use super::local_path::LocalPath;
+use super::positions_path::PositionsPath;
 use super::sweep::{Scope, Sweep};
 use super::trader_path::{TraderPath, Voice};
+use super::venue_path::VenuePath;
 use super::watchdog_path;
 use crate::client::{Auth, Client};
 use crate::deadline::Deadline;
@@ -19,6 +21,7 @@ use crate::platform::{self, ServiceIds};
 use crate::report::TargetReport;
 use crate::state_dir::StateDir;
 use crate::targets::Target;
+use crate::venue::Venue;
 use crate::verdict::{Goal, Verdict, judge};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +42,8 @@ pub(crate) struct Job {
     pub(crate) voice: Voice,
     /// Frozen here and on the service when given.
     pub(crate) freeze: Option<(Freeze, Option<StateDir>)>,
+    /// Whether the venue's API key may be deleted as the last escalation.
+    pub(crate) may_revoke_venue_key: bool,
     /// Whether its own freeze is lifted once verified.
     pub(crate) is_drill: bool,
     pub(crate) pace: Pace,
@@ -80,6 +85,8 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
         foreign_deployments: job.target.foreign_deployments.clone(),
         has_platform: platform.is_some() && job.goal == Goal::Stop,
         silent_probes: job.pace.silent_probes,
+        started: job.start,
+        span: job.span,
     };
     board.write(|state| {
         state.doubts.clone_from(&job.target.doubts);
@@ -95,8 +102,11 @@ pub(crate) async fn pursue(job: Job) -> TargetReport {
         start_chores(&job, &board, platform.as_ref(), deadline);
         super::flatten::sell(&job, progress, &board, deadline).await;
         start_paths(&job, &board, platform.as_ref(), deadline);
+        // Not before: it would cancel what sells.
+        start_venue(&job, &board, &frame, deadline);
     } else {
         start_paths(&job, &board, platform.as_ref(), deadline);
+        start_venue(&job, &board, &frame, deadline);
         start_chores(&job, &board, platform.as_ref(), deadline);
     }
     let (verdict, reason) = wait(&job, &board, &frame, deadline).await;
@@ -185,6 +195,53 @@ fn start_watchdog(job: &Job, board: &Arc<Board>, deadline: Deadline) {
         );
         board.chore(Place::Here, work);
     }
+}
+
+/// The venue: only where real orders may be behind the target. A credential in the environment is
+/// somebody's real account; the kill of a paper trader must not empty it.
+fn start_venue(job: &Job, board: &Arc<Board>, frame: &Frame, deadline: Deadline) {
+    let not_asked = |why: &str| {
+        board.write(|state| state.venue_path.detail = format!("not asked: {why}"));
+    };
+    if !job.target.may_be_live {
+        return not_asked("mode paper or dry-run has no order there; no account is touched");
+    }
+    if job.goal == Goal::ReduceOnly {
+        return not_asked("exits go on, and so do their orders");
+    }
+    if job.only.is_some() {
+        return not_asked("one deployment is stopped; the account's other orders are not its own");
+    }
+    let Some(access) = &job.target.venue else {
+        return not_asked("its address is unusable");
+    };
+    let venue = match Venue::new(access) {
+        Ok(venue) => venue,
+        Err(error) => return not_asked(&error.to_string()),
+    };
+    if access.wallet().is_some() {
+        let positions = PositionsPath {
+            board: Arc::clone(board),
+            venue: venue.clone(),
+            access: access.clone(),
+            pace: job.pace.clone(),
+        };
+        // Two answers' time: beside the settle window it costs nothing.
+        let limit = deadline.at_most(job.pace.request_timeout.saturating_mul(2));
+        board.chore(Place::Here, positions.run(limit));
+    }
+    if let Err(why) = &access.credentials {
+        return not_asked(why);
+    }
+    let path = VenuePath {
+        board: Arc::clone(board),
+        venue,
+        frame: frame.clone(),
+        may_revoke: job.may_revoke_venue_key,
+        pace: job.pace.clone(),
+        deadline,
+    };
+    path.start();
 }
 
 fn trader_path(

@@ -7,6 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::kill_file::{KillFile, LocalProcesses, living_platform};
 use crate::secret::Secret;
 use crate::state_dir::{EnvName, TokenFile};
+use crate::venue::VenueAccess;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
@@ -88,6 +89,7 @@ pub(super) fn build(
         deployment_id: of_file(&file.deployment_id),
         instance_nonce: of_file(&file.instance_nonce),
         may_be_live: file.may_be_live() || !is_files_own,
+        venue: None,
         trader_url: trader_url(
             &label,
             of_file(&file.trader_url),
@@ -111,7 +113,29 @@ pub(super) fn build(
     if is_local && args.endpoint.is_none() {
         follow_moved_platform(&mut target, around, found);
     }
+    target.venue = venue(&target, around, found);
     Ok(target)
+}
+
+/// Access to the venue, where real orders may be behind the target. A venue on this machine is
+/// believed only for a target whose platform is here, too.
+pub(super) fn venue(
+    target: &Target,
+    around: &Surroundings,
+    found: &mut Resolved,
+) -> Option<VenueAccess> {
+    if !target.may_be_live {
+        return None;
+    }
+    let is_here = target.endpoint.as_ref().is_none_or(Endpoint::is_loopback);
+    let variable = |name: &str| around.variable(name).map(str::to_owned);
+    let mut notes = Vec::new();
+    let access = VenueAccess::read(variable, is_here, &mut notes);
+    let told = notes
+        .into_iter()
+        .map(|note| format!("{}: {note}", target.env));
+    found.notes.extend(told);
+    access
 }
 
 fn ignored_by_local(label: &str, around: &Surroundings) -> Option<String> {

@@ -2,7 +2,7 @@
 //!
 //! Ids of the environment variables that are not a target's own make a second target and a doubt.
 
-use super::build::{build, has_id_flags, is_token_of_here, local_stand_in};
+use super::build::{build, has_id_flags, is_token_of_here, local_stand_in, venue};
 use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
 use crate::args::KillArgs;
 use crate::kill_file::KillFile;
@@ -278,7 +278,7 @@ fn push_with_ambient(
             .map(str::to_owned)
             .or_else(|| own.clone())
     };
-    let ambient = Target {
+    let mut ambient = Target {
         env: AMBIENT.to_owned(),
         name: None,
         project_id: id("RAILWAY_PROJECT_ID", &target.project_id),
@@ -293,6 +293,7 @@ fn push_with_ambient(
         doubts: conflicts.clone(),
         ..target.clone()
     };
+    ambient.venue = venue(&ambient, around, found);
     found.notes.extend(
         conflicts
             .iter()

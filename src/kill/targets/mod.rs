@@ -17,6 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::process::ProcessId;
 use crate::secret::Secret;
 use crate::state_dir::{EnvName, StateDir, TokenFile};
+use crate::venue::VenueAccess;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a target is called that has no environment name, only ids from environment variables.
@@ -80,6 +81,8 @@ pub struct Target {
     pub instance_nonce: Option<String>,
     /// Whether real money may be behind it (mode live or unknown).
     pub may_be_live: bool,
+    /// The venue, as far as there is access; `None` for a target without real orders.
+    pub venue: Option<VenueAccess>,
     /// The trader's address.
     pub trader_url: Option<Endpoint>,
     /// The watchdog's address.

@@ -44,6 +44,9 @@ fn pace() -> Pace {
         silent_probes: 3,
         stop_reserve: ms(1_000),
         flatten_grace: ms(100),
+        venue_poll: ms(10),
+        venue_reads_apart: ms(60),
+        revoke_after: ms(150),
     }
 }
 

@@ -156,8 +156,7 @@ impl Venue {
                 .append_pair("sizeThreshold", "0")
                 .append_pair("limit", &POSITIONS_PAGE.to_string())
                 .append_pair("offset", &page.saturating_mul(POSITIONS_PAGE).to_string());
-            let request = self.data_http.request(Method::GET, url);
-            let body = self.sort(self.data_http.exchange(request, deadline).await?)?;
+            let body = self.sort(get(&self.data_http, url, deadline).await?)?;
             let (read, count) = holdings::read(&body, self.now_secs())?;
             positions.extend(read);
             if count < POSITIONS_PAGE {
@@ -177,8 +176,7 @@ impl Venue {
             let mut url = self.clob.join("/book");
             url.query_pairs_mut()
                 .append_pair("token_id", &position.token);
-            let request = self.http.request(Method::GET, url);
-            match self.http.exchange(request, deadline).await {
+            match get(&self.http, url, deadline).await {
                 Ok(answer) => {
                     let book = self.sort(answer).ok();
                     let book = book.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
@@ -227,7 +225,8 @@ impl Venue {
         for (name, value) in ask.query {
             url.query_pairs_mut().append_pair(name, value);
         }
-        let mut request = self.http.request(ask.method.clone(), url);
+        let connections = self.http.connections();
+        let mut request = connections.request(ask.method.clone(), url);
         let signed = credentials.headers(timestamp_secs, ask.method.as_str(), ask.path, ask.body);
         for (name, value) in signed {
             let unusable = || CallError::Setup(format!("{name} cannot stand in a header"));
@@ -241,15 +240,15 @@ impl Venue {
                 .header(CONTENT_TYPE, "application/json")
                 .body(ask.body.to_owned());
         }
-        let body = self.sort(self.http.exchange(request, deadline).await?)?;
+        let answer = self.http.exchange(&connections, request, deadline).await?;
+        let body = self.sort(answer)?;
         serde_json::from_slice(&body)
             .map_err(|_| CallError::Malformed("HTTP 200, but no JSON".into()))
     }
 
     /// `GET /time`: Unix seconds by the venue's clock.
     async fn venue_time(&self, deadline: Deadline) -> Result<i64, CallError> {
-        let request = self.http.request(Method::GET, self.clob.join("/time"));
-        let body = self.sort(self.http.exchange(request, deadline).await?)?;
+        let body = self.sort(get(&self.http, self.clob.join("/time"), deadline).await?)?;
         let text = String::from_utf8_lossy(&body);
         text.trim()
             .trim_matches('"')
@@ -300,6 +299,13 @@ impl Venue {
             _ => CallError::Invalid(why),
         })
     }
+}
+
+/// A public read.
+async fn get(http: &Http, url: reqwest::Url, deadline: Deadline) -> Result<Answer, CallError> {
+    let connections = http.connections();
+    let request = connections.request(Method::GET, url);
+    http.exchange(&connections, request, deadline).await
 }
 
 impl<'a> Ask<'a> {

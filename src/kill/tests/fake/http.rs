@@ -10,6 +10,7 @@ use std::time::Duration;
 /// One request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
@@ -170,7 +171,8 @@ fn is_timeout(error: &std::io::Error) -> bool {
 
 fn read(reader: &mut BufReader<&TcpStream>, running: &AtomicBool) -> Option<Request> {
     let first = line(reader, running)?;
-    let path = first.split(' ').nth(1)?.to_owned();
+    let mut words = first.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = Vec::new();
     loop {
         let header = line(reader, running)?;
@@ -181,6 +183,7 @@ fn read(reader: &mut BufReader<&TcpStream>, running: &AtomicBool) -> Option<Requ
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut request = Request {
+        method,
         path,
         headers,
         body: String::new(),

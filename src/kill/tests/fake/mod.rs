@@ -348,6 +348,9 @@ fn flatten(world: &World) -> Value {
 }
 
 fn answer_platform(world: &Mutex<World>, request: &Request) -> Reply {
+    if request.method != "POST" {
+        return Reply::Json(405, "{}".into());
+    }
     let mut world = world.lock().unwrap();
     let body: Value = serde_json::from_str(&request.body).unwrap();
     let operation = body["operationName"].as_str().unwrap().to_owned();
