@@ -18,6 +18,8 @@ Launch:
   verify       Compare what runs with what was declared
   watchdog     Watch a deployment, grant its lease, stop it when it is wrong
   status       Show what runs, what it holds and who watches it
+  positions    Show what is held, what it can lose, when it settles
+  orders       Show what is open at the venue
 
 Stop:
   kill         Stop everything and prove it; needs a token and ids, nothing else
@@ -119,6 +121,10 @@ pub enum Command {
     Watchdog(With<crate::watchdog::WatchdogArgs>),
     /// Show what runs, what it holds and who watches it.
     Status(With<crate::status::StatusArgs>),
+    /// Show what is held, what it can lose, when it settles.
+    Positions(With<crate::account::PositionsArgs>),
+    /// Show what is open at the venue.
+    Orders(With<crate::account::OrdersArgs>),
     /// Stop everything and prove it; needs a token and ids, nothing else.
     Kill(launch_kill::KillArgs),
     /// Entries off, exits on, keeps running.
@@ -187,6 +193,9 @@ pub fn run(cli: Cli) -> u8 {
             }
             return launch_kill::main_with(&args);
         }
+        Command::Positions(with) => dispatch(&with, crate::account::positions),
+        Command::Orders(with) => dispatch(&with, crate::account::orders),
+        Command::Kill(args) => return launch_kill::main_with(&args),
         Command::Halt(args) if args.drill || args.all_services || args.flatten => {
             context::complain(
                 "error: --drill, --flatten and --all-services stop a deployment: launch kill takes them",

@@ -1,5 +1,6 @@
 //! The `launch` command: gather facts → plan → preflight → deploy → verify → watchdog; kill beside it.
 
+pub mod account;
 pub mod child;
 pub mod cli;
 pub mod clock;

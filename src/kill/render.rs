@@ -182,6 +182,13 @@ fn span(ms: u64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }
 
+/// Positions as a report shows them, for commands that only show.
+pub fn positions(list: &[crate::report::Position]) -> String {
+    let mut text = String::new();
+    crate::render_positions::of_target(&mut text, Some(list));
+    text
+}
+
 /// Adds a line; control characters of others' texts cannot move the cursor.
 pub(crate) fn line(text: &mut String, line: &str) {
     text.push_str(line.trim_end());
