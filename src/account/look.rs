@@ -32,12 +32,12 @@ pub(super) struct Told {
     pub(super) read_at: Option<String>,
     /// How long ago that was when this was printed, ms.
     pub(super) age_ms: Option<u64>,
-    /// Positions, where they were asked for; `null` = unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) positions: Option<Option<Vec<Position>>>,
-    /// Number of open orders, where they were asked for; `null` = unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) open_orders: Option<Option<u64>>,
+    /// What was asked for: `positions` or `orders`.
+    pub(super) asked: &'static str,
+    /// Positions; `null` = unknown, or not asked for.
+    pub(super) positions: Option<Vec<Position>>,
+    /// Number of open orders; `null` = unknown, or not asked for.
+    pub(super) open_orders: Option<u64>,
     /// The orders one by one, where the venue told them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) orders: Option<Vec<OpenOrder>>,
@@ -54,8 +54,12 @@ impl Told {
             source: None,
             read_at: None,
             age_ms: None,
-            positions: (wanted == Wanted::Positions).then_some(None),
-            open_orders: (wanted == Wanted::Orders).then_some(None),
+            asked: match wanted {
+                Wanted::Positions => "positions",
+                Wanted::Orders => "orders",
+            },
+            positions: None,
+            open_orders: None,
             orders: None,
             notes: Vec::new(),
             read: None,
@@ -135,11 +139,11 @@ async fn ask_trader(
     match wanted {
         Wanted::Positions => {
             let list = health.positions.ok_or("it does not list its positions")?;
-            told.positions = Some(Some(list));
+            told.positions = Some(list);
         }
         Wanted::Orders => {
             let open = health.open_orders.ok_or("it does not tell its orders")?;
-            told.open_orders = Some(Some(open));
+            told.open_orders = Some(open);
         }
     }
     told.told_by("trader");
@@ -187,7 +191,7 @@ async fn positions(venue: &Venue, access: &VenueAccess, told: &mut Told) -> Resu
              it, they are there: set POLYMARKET_FUNDER to the wallet that holds them"
         ));
     }
-    told.positions = Some(Some(list));
+    told.positions = Some(list);
     Ok(())
 }
 
@@ -199,7 +203,7 @@ async fn orders(venue: &Venue, access: &VenueAccess, told: &mut Told) -> Result<
         .open_orders(deadline())
         .await
         .map_err(|error| error.to_string())?;
-    told.open_orders = Some(u64::try_from(list.len()).ok());
+    told.open_orders = u64::try_from(list.len()).ok();
     told.orders = Some(list);
     Ok(())
 }

@@ -18,10 +18,10 @@ pub(super) fn human(told: &Told) -> String {
         _ => "UNKNOWN: nobody could tell".to_owned(),
     };
     line(&mut text, &format!("{}: {by}", told.env));
-    if let Some(Some(positions)) = &told.positions {
+    if let Some(positions) = &told.positions {
         text.push_str(&launch_kill::render::positions(positions));
     }
-    if let Some(Some(open)) = told.open_orders {
+    if let Some(open) = told.open_orders {
         line(&mut text, &format!("  open orders {open}"));
     }
     for order in told.orders.iter().flatten() {

@@ -47,9 +47,6 @@ fn pace() -> Pace {
         kill_after: ms(100),
         silent_probes: 3,
         ..Pace::default()
-        venue_poll: ms(10),
-        venue_reads_apart: ms(60),
-        revoke_after: ms(150),
     }
 }
 
