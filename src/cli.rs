@@ -195,7 +195,6 @@ pub fn run(cli: Cli) -> u8 {
         }
         Command::Positions(with) => dispatch(&with, crate::account::positions),
         Command::Orders(with) => dispatch(&with, crate::account::orders),
-        Command::Kill(args) => return launch_kill::main_with(&args),
         Command::Halt(args) if args.drill || args.all_services || args.flatten => {
             context::complain(
                 "error: --drill, --flatten and --all-services stop a deployment: launch kill takes them",
