@@ -6,6 +6,7 @@
 
 pub mod options;
 pub mod registry;
+pub mod smoke;
 
 mod band;
 mod edge;

@@ -47,8 +47,7 @@ impl Position {
         counted: (Shares::ZERO, Usd::ZERO),
     };
 
-    /// A position of one fill without fee, for tests of what looks at it.
-    #[cfg(test)]
+    /// A position of one fill without fee, for fixtures of what looks at it.
     pub(crate) fn bought(shares: Shares, price: crate::units::TokenPrice) -> Self {
         Self {
             bought: shares,
