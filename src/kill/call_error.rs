@@ -104,6 +104,15 @@ impl CallError {
         )
     }
 
+    /// Whether a trader's address is answered, but not by a trader: Railway's edge before a service
+    /// without a living process says 404 or 502. Silence is not that: a hung process is silent.
+    pub(crate) fn is_from_nobody(&self) -> bool {
+        matches!(
+            self,
+            Self::Server(_) | Self::NotFound(_) | Self::Unrouted(_)
+        )
+    }
+
     /// Whether another token may succeed where this one did not.
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Unauthorized(_))

@@ -63,7 +63,7 @@ pub(crate) fn witnesses(state: &State, frame: &Frame, now: Instant) -> Vec<Witne
         all.push(halt_witness(url, trader, state, frame));
         all.push(endpoint_witness(url, trader, state, frame));
     }
-    all.extend(watchdog_witness(&state.watchdog, now));
+    all.extend(watchdog_witness(&state.watchdog, is_seen_dead(state), now));
     all.extend(process_witness(state));
     all
 }
@@ -179,15 +179,35 @@ fn endpoint_witness(
             WitnessStatus::Consistent,
             format!("{url} refuses connections, behind a proxy"),
         ),
-        Probe::Silent(why) if was_alive => named(
+        Probe::Nobody(why) | Probe::Silent(why) if was_alive => named(
             WitnessStatus::Consistent,
             format!("{url} does not answer as a trader: {why}"),
+        ),
+        Probe::Nobody(why) => named(
+            WitnessStatus::Consistent,
+            format!("{url} is answered by somebody else: {why}"),
         ),
         Probe::Silent(why) => named(WitnessStatus::Silent, format!("{url}: {why}")),
     }
 }
 
-fn watchdog_witness(record: &WatchdogRecord, now: Instant) -> Option<WitnessReport> {
+/// Whether the trader's address is known and is seen to be dead, and not merely silent: a process that
+/// hangs, or a zombie that nobody looks at, is silent too.
+fn is_seen_dead(state: &State) -> bool {
+    !state.traders.is_empty()
+        && state
+            .traders
+            .values()
+            .all(|trader| matches!(&trader.last, Some((_, Probe::Refused | Probe::Nobody(_)))))
+}
+
+/// An expired lease says that nobody may enter, and nothing about a process: it agrees only where the
+/// trader is seen to be dead.
+fn watchdog_witness(
+    record: &WatchdogRecord,
+    is_seen_dead: bool,
+    now: Instant,
+) -> Option<WitnessReport> {
     let (status, detail) = match record {
         WatchdogRecord::NotConfigured => return None,
         WatchdogRecord::Asked => (
@@ -196,6 +216,11 @@ fn watchdog_witness(record: &WatchdogRecord, now: Instant) -> Option<WitnessRepo
         ),
         WatchdogRecord::Failed(why) => (WitnessStatus::Silent, why.clone()),
         WatchdogRecord::Vague(why) => (WitnessStatus::Consistent, why.clone()),
+        WatchdogRecord::Revoked { expires_at } if *expires_at <= now && !is_seen_dead => (
+            WitnessStatus::Consistent,
+            "grants nothing more, and the last lease has expired; nobody has seen the process end"
+                .to_owned(),
+        ),
         WatchdogRecord::Revoked { expires_at } if *expires_at <= now => (
             WitnessStatus::Agrees,
             "grants nothing more, and the last lease has expired".to_owned(),

@@ -154,6 +154,8 @@ pub(crate) enum Probe {
         deployment_id: Option<String>,
     },
     Refused,
+    /// Answered by somebody who is no trader: an edge before nobody.
+    Nobody(String),
     Silent(String),
 }
 

@@ -144,6 +144,7 @@ fn start_paths(
             client: client.clone(),
             ids: ids.clone(),
             scope: job.only.clone().map_or(Scope::Service, Scope::Only),
+            is_local: job.target.is_local,
             first: job
                 .only
                 .clone()
@@ -362,6 +363,7 @@ impl ScopeCheck {
                 service_id: self.ids.service_id,
             },
             scope: Scope::Service,
+            is_local: self.job.target.is_local,
             first: None,
             pace: self.job.pace,
             deadline: self.deadline,

@@ -4,7 +4,7 @@
 //! followed by a stronger one (stop → remove), a refused one at once, and what reappears is
 //! stopped too. Ends only with the run: after the settle window it goes on looking.
 
-use super::board::{Action, Board, Outcome, Sent, SweepRecord, Track};
+use super::board::{Action, Board, Outcome, Probe, Sent, State, SweepRecord, Track};
 use crate::call_error::CallError;
 use crate::client::Client;
 use crate::deadline::Deadline;
@@ -41,6 +41,9 @@ pub(crate) struct Sweep {
     pub(crate) client: Client,
     pub(crate) ids: ServiceIds,
     pub(crate) scope: Scope,
+    /// On this machine: what the platform tells of processes can be looked at. Elsewhere their numbers
+    /// mean nothing here.
+    pub(crate) is_local: bool,
     /// Stopped before anything is read.
     pub(crate) first: Option<String>,
     pub(crate) pace: Pace,
@@ -180,7 +183,10 @@ impl Sweep {
                 .tracks
                 .iter()
                 .filter(|(id, track)| {
-                    !listed.contains(id.as_str()) && (track.is_live || track.final_status.is_none())
+                    // A cancelled build whose process is not known may yet get one.
+                    let may_hide = self.is_local && !state.process_of.contains_key(*id);
+                    !listed.contains(id.as_str())
+                        && (track.is_live || track.final_status.is_none() || may_hide)
                 })
                 .map(|(id, track)| (id.clone(), track.status_seen.is_some()))
                 .take(SINGLE_READS_MAX)
@@ -228,7 +234,7 @@ impl Sweep {
     fn see(&self, deployment: &Deployment) {
         let at = self.board.ms();
         let is_live = deployment.is_live();
-        let process = loopback_process(&deployment.meta);
+        let process = loopback_process(&deployment.meta).filter(|_| self.is_local);
         self.board.write(|state| {
             let is_known = state.tracks.contains_key(&deployment.id);
             if !is_live && !is_known {
@@ -266,6 +272,7 @@ impl Sweep {
     /// Sends what is due for every live deployment.
     fn act(&self) {
         let due: Vec<(String, Action)> = self.board.read(|state| {
+            let is_contradicted = self.is_contradicted(state);
             state
                 .tracks
                 .iter()
@@ -274,14 +281,34 @@ impl Sweep {
                         Scope::Service => true,
                         Scope::Only(only) => *id == only,
                     };
-                    in_scope && track.is_live && self.is_mine(track)
+                    in_scope && (track.is_live || is_contradicted) && self.is_mine(track)
                 })
-                .filter_map(|(id, track)| Some((id.clone(), due(track, &self.pace)?)))
+                .filter_map(|(id, track)| {
+                    let due = if track.is_live {
+                        due(track, &self.pace)
+                    } else {
+                        due_again(track, Action::Remove, &self.pace)
+                    };
+                    Some((id.clone(), due?))
+                })
                 .collect()
         });
         for (id, action) in due {
             self.send(&id, action);
         }
+    }
+
+    /// Whether the trader goes on answering although the platform says dead: a stop that was only
+    /// reported. A removal may still end it.
+    fn is_contradicted(&self, state: &State) -> bool {
+        let record = state.sweeps.get(&self.key());
+        let Some(dead_at) = record.and_then(|record| record.dead_at) else {
+            return false;
+        };
+        state.traders.values().any(|trader| {
+            matches!(&trader.last, Some((at, Probe::Alive { nonce, .. })) if *at >= dead_at
+                && nonce.as_ref().is_none_or(|nonce| trader.seen_nonces.contains(nonce)))
+        })
     }
 
     /// A target may have two sweeps; each acts on what it found itself.
@@ -447,12 +474,16 @@ fn due(track: &Track, pace: &Pace) -> Option<Action> {
         }
     }
     // Everything has been tried: the strongest again, at the same interval.
-    let last = *ladder.last()?;
+    due_again(track, *ladder.last()?, pace)
+}
+
+/// A request that is repeated, but not hammered.
+fn due_again(track: &Track, action: Action, pace: &Pace) -> Option<Action> {
     let is_due = track
         .sent
-        .get(&last)
+        .get(&action)
         .is_none_or(|sent| sent.at.elapsed() >= pace.escalate_after);
-    is_due.then_some(last)
+    is_due.then_some(action)
 }
 
 /// `meta.loopback` of a deployment on this machine: its process.

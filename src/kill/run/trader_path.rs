@@ -218,8 +218,17 @@ impl TraderPath {
         if !error.may_have_reached() {
             return self.quiet(asked, error, is_token_refused);
         }
-        let Ok(live) = trader.live(limit).await else {
-            return self.quiet(asked, error, is_token_refused);
+        let live = match trader.live(limit).await {
+            Ok(live) => live,
+            // Who answers there is what its open page tells; why the halt failed stands in the report.
+            Err(unseen) => {
+                self.quiet(asked, &unseen, is_token_refused);
+                return self.board.write(|state| {
+                    if let Some(record) = state.traders.get_mut(&self.key()) {
+                        record.error = Some(error.to_string());
+                    }
+                });
+            }
         };
         self.board.write(|state| {
             if let Some(record) = state.traders.get_mut(&self.key()) {
@@ -293,6 +302,8 @@ impl TraderPath {
     fn quiet(&self, asked: Instant, error: &CallError, is_token_refused: bool) {
         let probe = if *error == CallError::Refused {
             Probe::Refused
+        } else if error.is_from_nobody() {
+            Probe::Nobody(error.to_string())
         } else {
             Probe::Silent(error.to_string())
         };

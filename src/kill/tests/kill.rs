@@ -503,6 +503,19 @@ fn without_any_witness_it_is_platform_only() {
 }
 
 #[test]
+fn a_process_number_that_railway_tells_is_no_process_of_this_machine() {
+    let fake = Fake::railway()
+        .with_file(|file| file.trader_url = None)
+        .with(|world| {
+            let gone = serde_json::json!({"pid": 1, "pid_start": 1, "boot_id": "another-boot/1"});
+            world.deployments[0].meta = serde_json::json!({ "loopback": gone });
+        });
+    let report = kill_railway(&fake, &[]);
+    ended(&report, Verdict::PlatformOnly);
+    assert_eq!(witness(&report, "process"), None);
+}
+
+#[test]
 fn where_nothing_runs_it_is_said_and_it_is_success() {
     let fake = Fake::railway()
         .with(|world| world.deployments.clear())
@@ -1108,8 +1121,13 @@ fn a_scoped_stop_touches_one_deployment() {
     );
 }
 
-/// A watchdog that answers `/revoke`, as the kill's only witness on Railway.
-fn with_watchdog(frozen: bool, expires_in_ms: i64) -> (Fake, fake::http::Server) {
+/// A watchdog that answers `/revoke`, as the only witness of a kill on Railway whose trader is at
+/// `trader_url`.
+fn with_watchdog(
+    frozen: bool,
+    expires_in_ms: i64,
+    trader_url: Option<String>,
+) -> (Fake, fake::http::Server) {
     let watchdog = fake::http::Server::start(move |request| {
         assert_eq!(request.path, "/revoke");
         let answer =
@@ -1118,7 +1136,7 @@ fn with_watchdog(frozen: bool, expires_in_ms: i64) -> (Fake, fake::http::Server)
     });
     let url = watchdog.url("/");
     let fake = Fake::railway().with_file(|file| {
-        file.trader_url = None;
+        file.trader_url = trader_url;
         file.watchdog_url = Some(url);
     });
     (fake, watchdog)
@@ -1126,7 +1144,7 @@ fn with_watchdog(frozen: bool, expires_in_ms: i64) -> (Fake, fake::http::Server)
 
 #[test]
 fn a_watchdog_whose_last_lease_has_expired_is_a_witness() {
-    let (fake, watchdog) = with_watchdog(true, 300);
+    let (fake, watchdog) = with_watchdog(true, 300, Some(dead_address()));
     let report = kill_railway(&fake, &[]);
     ended(&report, Verdict::Verified);
     assert!(
@@ -1138,8 +1156,32 @@ fn a_watchdog_whose_last_lease_has_expired_is_a_witness() {
 }
 
 #[test]
+fn an_expired_lease_alone_says_nothing_about_a_process() {
+    let hung = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}/", hung.local_addr().unwrap());
+    for address in [None, Some(silent)] {
+        let (fake, watchdog) = with_watchdog(true, 0, address);
+        let report = kill_railway(&fake, &["--deadline", "2s"]);
+        ended(&report, Verdict::PlatformOnly);
+        assert_eq!(
+            witness(&report, "watchdog"),
+            Some(WitnessStatus::Consistent)
+        );
+        drop(watchdog);
+    }
+}
+
+#[test]
+fn a_stop_that_is_only_reported_is_followed_by_a_removal_while_the_trader_answers() {
+    let fake = Fake::railway().with(|world| world.stop = Effect::ReportedOnly);
+    let report = kill_railway(&fake, &["--deadline", "5s"]);
+    ended(&report, Verdict::Verified);
+    assert!(fake.count("DeploymentRemove") > 0 && !fake.trader_lives());
+}
+
+#[test]
 fn a_watchdog_that_does_not_say_it_is_frozen_proves_nothing() {
-    let (fake, watchdog) = with_watchdog(false, 0);
+    let (fake, watchdog) = with_watchdog(false, 0, Some(dead_address()));
     ended(&kill_railway(&fake, &[]), Verdict::PlatformOnly);
     drop(watchdog);
 }

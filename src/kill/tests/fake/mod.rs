@@ -73,6 +73,7 @@ pub(crate) struct Deployment {
     pub(crate) service: String,
     pub(crate) environment: String,
     pub(crate) url: Option<String>,
+    pub(crate) meta: Value,
 }
 
 #[derive(Debug)]
@@ -139,6 +140,7 @@ pub(crate) fn deployment(id: &str, status: &str, instance: &str) -> Deployment {
         service: SERVICE.into(),
         environment: ENVIRONMENT.into(),
         url: None,
+        meta: json!({"commitHash": "abc", "a member to come": {"x": 1}}),
     }
 }
 
@@ -593,7 +595,7 @@ fn read(d: &mut Deployment) -> Value {
         "createdAt": "2026-11-23T00:00:00Z", "statusUpdatedAt": null,
         "projectId": PROJECT, "environmentId": d.environment, "serviceId": d.service,
         "url": d.url, "staticUrl": null,
-        "meta": {"commitHash": "abc", "a member to come": {"x": 1}},
+        "meta": d.meta,
     })
 }
 
