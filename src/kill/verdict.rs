@@ -188,6 +188,11 @@ pub fn judge(evidence: &Evidence) -> (Verdict, &'static str) {
     if !evidence.was_running {
         return if evidence.orders == Orders::Unproved {
             (Verdict::Unverified, NOT_SHOWN_TWICE)
+        } else if evidence.orders == Orders::Unknown {
+            (
+                Verdict::Unverified,
+                "nothing runs, but open orders are not known to be zero",
+            )
         } else if evidence.platform == PlatformSays::GoneItself {
             (
                 Verdict::NothingRunning,
@@ -249,6 +254,20 @@ mod tests {
     #[track_caller]
     fn check(evidence: &Evidence, expected: Verdict) {
         assert_eq!(judge(evidence).0, expected, "{evidence:?}");
+    }
+
+    #[test]
+    fn where_nothing_runs_an_order_may_still_be_open() {
+        let nothing = |orders| Evidence {
+            was_running: false,
+            witnesses: Vec::new(),
+            orders,
+            ..stopped()
+        };
+        check(&nothing(Orders::NotReal), Verdict::NothingRunning);
+        check(&nothing(Orders::Zero), Verdict::NothingRunning);
+        check(&nothing(Orders::Unknown), Verdict::Unverified);
+        check(&nothing(Orders::Open), Verdict::Unverified);
     }
 
     #[test]
