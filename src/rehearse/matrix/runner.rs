@@ -30,8 +30,8 @@ pub(super) struct Outcome {
     pub(super) expectation: Expectation,
     pub(super) kills: Vec<Kill>,
     pub(super) violations: Vec<String>,
-    /// Whether this is the second run of it.
-    pub(super) again: bool,
+    /// What the first run violated, where this is the second.
+    pub(super) before: Vec<String>,
     pub(super) took_ms: u64,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn run(
         outcomes.push(if may_be_the_machine && !interrupt.is_set() {
             let again = play(&outcome.combination, scenery, &runtime);
             Outcome {
-                again: true,
+                before: outcome.violations,
                 ..again
             }
         } else {
@@ -148,7 +148,7 @@ fn play(
         expectation,
         kills,
         violations,
-        again: false,
+        before: Vec::new(),
         took_ms: millis(since.elapsed()),
     };
     let expectation = super::expectation::of(combination);

@@ -117,7 +117,7 @@ async fn play_in(
     let trader = match combination.platform.phase {
         Phase::Active => Some(until_active(root, &platform, &deployment).await?),
         Phase::Building => {
-            until(&platform, &deployment, "BUILDING").await?;
+            until(&platform, &deployment, &["BUILDING", "DEPLOYING"]).await?;
             None
         }
     };
@@ -249,20 +249,20 @@ fn spec(combination: &Combination, scenery: &Scenery) -> ServiceSpec {
 async fn until(
     platform: &InProcess,
     deployment: &str,
-    status: &'static str,
+    statuses: &[&'static str],
 ) -> Result<Option<u32>, StageError> {
     let until = Instant::now() + READY_MAX;
     while Instant::now() < until {
         let all = platform.deployments();
         if let Some(row) = all
             .iter()
-            .find(|row| row.id == deployment && row.status == status)
+            .find(|row| row.id == deployment && statuses.contains(&row.status))
         {
             return Ok(row.pid);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Err(StageError::NeverReady(status))
+    Err(StageError::NeverReady("where the kill begins"))
 }
 
 /// The deployment is active and its process has said who it is.
@@ -271,7 +271,7 @@ async fn until_active(
     platform: &InProcess,
     deployment: &str,
 ) -> Result<Trader, StageError> {
-    let pid = until(platform, deployment, "SUCCESS").await?;
+    let pid = until(platform, deployment, &["SUCCESS"]).await?;
     let until = Instant::now() + READY_MAX;
     while Instant::now() < until {
         if let Some(trader) = pid.and_then(|pid| told(root, pid, deployment)) {

@@ -46,7 +46,8 @@ struct Played {
     reason: String,
     elapsed_ms: u64,
     took_ms: u64,
-    again: bool,
+    /// What the first run violated, where it was played twice.
+    before: Vec<String>,
 }
 
 /// The document.
@@ -88,7 +89,7 @@ pub(super) fn matrix(outcomes: &[Outcome], planned: usize, seed: u64, elapsed_ms
         played: outcomes.len(),
         must_verify: count(&|one| one.expectation == Expectation::MustVerify),
         verified: count(&is_verified),
-        played_again: count(&|one| one.again),
+        played_again: count(&|one| !one.before.is_empty()),
         elapsed_ms,
         rows: rows(outcomes),
         violations,
@@ -118,7 +119,7 @@ fn played(outcome: &Outcome) -> Played {
         reason: reasons.join(" ### "),
         elapsed_ms: outcome.elapsed_ms(),
         took_ms: outcome.took_ms,
-        again: outcome.again,
+        before: outcome.before.clone(),
     }
 }
 
