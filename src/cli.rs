@@ -29,6 +29,7 @@ Stop:
 Rehearse:
   rehearse     The whole life in a scratch project on this machine
   trade        Run the trader here (dry-run or paper)
+  replay       Run the trader over recorded data; what the model was worth
   tape         Turn recorded data into a tape
   platform     The loopback platform that stands in for Railway on this machine
 
@@ -149,6 +150,8 @@ pub enum Command {
     Rehearse(With<crate::rehearse::RehearseArgs>),
     /// Run the trader here (dry-run or paper).
     Trade(With<crate::trade::TradeArgs>),
+    /// Run the trader over recorded data; what the model was worth.
+    Replay(With<crate::replay::ReplayArgs>),
     /// Turn recorded data into a tape.
     Tape(With<crate::tape::TapeArgs>),
     /// The loopback platform that stands in for Railway on this machine.
@@ -209,6 +212,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Reenable(with) => dispatch(&with, crate::reenable::run),
         Command::Rehearse(with) => dispatch(&with, crate::rehearse::run),
         Command::Trade(with) => stateless(&with, crate::trade::run),
+        Command::Replay(with) => stateless(&with, crate::replay::run),
         Command::Tape(with) => stateless(&with, crate::tape::run),
         Command::Platform(with) => dispatch(&with, crate::loopback::run),
         Command::Init(with) => stateless(&with, crate::init::run),

@@ -16,6 +16,7 @@ pub mod receipts;
 pub mod reenable;
 pub mod rehearse;
 pub mod render;
+pub mod replay;
 pub mod repo;
 pub mod runtime;
 pub mod schema;

@@ -3,10 +3,18 @@
 //! Reads and writes files; decides nothing about markets. Nothing half-written: the tape is written
 //! beside its place and renamed.
 
+mod book_1s;
+mod candles;
+mod ladder;
+mod listing;
 mod oracle_1s;
+mod outcomes;
 mod quotes;
+pub mod recording;
 mod table;
+mod tob_1s;
 
+use self::recording::{Form, Missing, Reading, Settle};
 use crate::context::{Context, NoState};
 use crate::exit::Exit;
 use std::path::{Path, PathBuf};
@@ -16,7 +24,7 @@ use trader_core::tape::{Header, TAPE_VERSION, event_line, header_line};
 /// `launch tape`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  launch tape import --kind oracle-1s --from recordings/btc --out btc.jsonl
+  launch tape import --from recordings/btc --out btc.jsonl
   launch tape import --help     what a recording holds")]
 pub struct TapeArgs {
     /// What to do.
@@ -34,32 +42,54 @@ pub enum TapeAction {
 /// `launch tape import`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Recordings:
-  oracle-1s   a folder with ticks.csv (or .csv.gz) and windows.csv: one oracle
-              tick a second and official windows. It holds no books: quotes
-              are made from the model on the price of some seconds ago, and
-              the tape's source line says so.
+Recordings, known by their files (.csv or .csv.gz):
+  oracle-1s   ticks, windows: one oracle tick a second, official windows
+  book-1s     book_1s, windows: the book of one outcome token a second
+  tob-1s      tob_1s, windows: best bid and ask of both tokens a second
+  ladder      samples: a few looks at book and UI price before each close
+  outcomes    windows: UI price at open and close, official outcome
+  candles     *_1m_*: one-minute candles
+What a recording lacks stays missing unless --synthesise names it; the tape's
+source line says what was made.
 
-Example:
-  launch tape import --kind oracle-1s --from recordings/btc --out btc.jsonl")]
+Examples:
+  launch tape import --from recordings/btc --out btc.jsonl
+  launch tape import --kind oracle-1s --synthesise book --from recordings/btc \\
+      --out btc.jsonl")]
 pub struct ImportArgs {
-    /// The recording's form.
+    /// The recording's form; without it, found by its files.
     #[arg(long, value_enum)]
-    pub kind: Recording,
+    pub kind: Option<Form>,
     /// The recording.
     #[arg(long, value_name = "PATH")]
     pub from: PathBuf,
     /// The tape to write; must not exist.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Make what the recording lacks.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub synthesise: Vec<Missing>,
+    /// What windows settle on: recorded, or twap:SECS to compute it again.
+    #[arg(long, value_name = "RULE", default_value = "recorded", value_parser = settle)]
+    pub settle: Settle,
 }
 
-/// Forms of recordings that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Recording {
-    /// One oracle tick a second, and windows.
-    #[value(name = "oracle-1s")]
-    OracleOneSecond,
+/// `recorded` or `twap:SECS`.
+pub(crate) fn settle(text: &str) -> Result<Settle, String> {
+    let wanted = || format!("{text:?} is neither recorded nor twap:SECS with 1 to 300 seconds");
+    if text == "recorded" {
+        return Ok(Settle::Recorded);
+    }
+    let secs: u32 = text
+        .strip_prefix("twap:")
+        .and_then(|secs| secs.parse().ok())
+        .ok_or_else(wanted)?;
+    // The shortest window; no longer average fits into it.
+    if (1..=300).contains(&secs) {
+        Ok(Settle::Twap(secs))
+    } else {
+        Err(wanted())
+    }
 }
 
 /// Why there is no tape.
@@ -117,17 +147,21 @@ fn import(args: &ImportArgs) -> Result<String, TapeImportError> {
             problem: "exists already; name another --out or remove it".to_owned(),
         });
     }
-    let Recording::OracleOneSecond = args.kind;
-    let recording = oracle_1s::read(&args.from)?;
-    let (header, events) = (recording.header(), recording.events());
-    let text = text_of(&header, &events)?;
+    let reading = Reading {
+        make: args.synthesise.clone(),
+        settle: args.settle,
+    };
+    let recording = match args.kind {
+        Some(form) => recording::read_as(form, &args.from, &reading)?,
+        None => recording::read(&args.from, &reading)?,
+    };
+    let header = recording.header();
+    let text = text_of(&header, &recording.events)?;
     write_whole(&args.out, &text)?;
     Ok(format!(
-        "{}: {} events, {} windows, {} oracle ticks\nsource: {}\n",
+        "{}: {} events\nsource: {}\n",
         args.out.display(),
-        events.len(),
-        recording.windows.len(),
-        recording.ticks.len(),
+        recording.events.len(),
         header.source
     ))
 }

@@ -2,23 +2,26 @@
 //!
 //! Columns: `ticks` `feed_ts_s` (observation, Unix s), price (USD), `recv_ms` (arrival, Unix ms);
 //! `windows` slug, strike (price to beat, may be empty), `outcome_up` (0, 1 or empty), `token_up`,
-//! `token_down`. Windows of that time settled on the instantaneous price.
+//! `token_down`, and where present `mid_up_before_close` with `mid_secs_before_close`. Windows of that
+//! time settled on the instantaneous price; settled on an average, reference and outcome are computed
+//! from the ticks.
 
+use super::TapeImportError;
+use super::listing::{LISTED_BEFORE_MS, spot_window, tell};
 use super::quotes::Quotes;
+use super::recording::{MidMark, Missing, Reading, Recording, Settle, name_of, refuse_made};
 use super::table::{Row, Table};
-use super::{TapeImportError, header};
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
 use std::path::Path;
 use trader_core::event::{Event, EventKind, PriceTick, WindowTick};
-use trader_core::tape::Header;
-use trader_core::units::{Asset, EpochMs, OraclePrice, Outcome, ReferencePrice};
+use trader_core::sim::settlement::outcome;
+use trader_core::twap::SecondPrices;
+use trader_core::units::{Asset, EpochMs, OraclePrice, Outcome, ReferencePrice, TokenPrice};
 use trader_core::window::{SettlementRule, Window, WindowId};
 
-/// A window is listed this long before its open, ms: the venue lists the next while one is open.
-const LISTED_BEFORE_MS: i64 = 300_000;
-/// The price to beat is told this long after the open, ms (it takes 2 to 3 s at the venue).
-const REFERENCE_AFTER_MS: i64 = 2_000;
-/// The outcome is told this long after the close, ms (a recorded market: 16 s).
-const OUTCOME_AFTER_MS: i64 = 16_000;
+/// An average needs so many of its seconds observed, %: as many as the model component asks by default.
+const COVERAGE_MIN_PCT: u64 = 75;
 
 /// One oracle tick.
 #[derive(Debug, Clone, Copy)]
@@ -31,30 +34,19 @@ pub(super) struct Tick {
     pub(super) price: OraclePrice,
 }
 
-/// A recording in memory.
-#[derive(Debug)]
-pub(super) struct Recorded {
-    asset: Asset,
-    name: String,
-    pub(super) ticks: Vec<Tick>,
-    pub(super) windows: Vec<WindowTick>,
-}
-
 /// Reads the folder.
-pub(super) fn read(folder: &Path) -> Result<Recorded, TapeImportError> {
+pub(super) fn read(folder: &Path, reading: &Reading) -> Result<Recording, TapeImportError> {
+    refuse_made(folder, reading, &[Missing::Book])?;
     let ticks = read_ticks(&Table::read(folder, "ticks")?)?;
-    let windows = read_windows(&Table::read(folder, "windows")?)?;
-    let name = folder.file_name().map_or_else(
-        || "oracle-1s".into(),
-        |name| name.to_string_lossy().into_owned(),
-    );
+    let (mut windows, mids) = read_windows(&Table::read(folder, "windows")?)?;
     let empty = |problem: &str| TapeImportError::Bound {
         path: folder.display().to_string(),
         problem: problem.to_owned(),
     };
-    if ticks.is_empty() {
+    let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else {
         return Err(empty("no tick in it"));
-    }
+    };
+    let (first, last) = (first.arrived, last.arrived);
     let asset = windows
         .first()
         .ok_or_else(|| empty("no window in it"))?
@@ -64,12 +56,92 @@ pub(super) fn read(folder: &Path) -> Result<Recorded, TapeImportError> {
     if windows.iter().any(|tick| tick.window.id.asset() != asset) {
         return Err(empty("windows of several assets, but ticks of one"));
     }
-    Ok(Recorded {
-        asset,
-        name,
-        ticks,
-        windows,
-    })
+    let settlement = match reading.settle {
+        Settle::Recorded => {
+            "settled as recorded, on the instantaneous price (before 2026-08-07)".to_owned()
+        }
+        Settle::Twap(secs) => {
+            average_windows(&mut windows, &ticks, secs);
+            format!("settled again on the average of {secs} s, computed from the ticks")
+        }
+    };
+    let mut events = Vec::new();
+    for tick in &windows {
+        // A window that opened before the first tick has no history to judge it by.
+        if tick.window.id.open() >= first.plus_ms(-LISTED_BEFORE_MS) {
+            tell(tick, first, &mut events);
+        }
+    }
+    events.extend(ticks.iter().map(|tick| oracle_event(asset, tick)));
+    let (mut made, mut lacks) = (Vec::new(), Vec::new());
+    if reading.makes(Missing::Book) {
+        made.push(format!("books {}", Quotes::HOW));
+        events.extend(Quotes::over(asset, &ticks, &windows));
+    } else {
+        lacks.push("book");
+    }
+    events.retain(|event| event.t <= last);
+    Ok(Recording {
+        name: name_of(folder),
+        assets: vec![asset],
+        events,
+        mids,
+        made,
+        lacks,
+        settlement,
+        books_recorded: false,
+    }
+    .sorted())
+}
+
+fn oracle_event(asset: Asset, tick: &Tick) -> Event {
+    Event {
+        t: tick.arrived,
+        src: Some(tick.observed),
+        kind: EventKind::Oracle(PriceTick {
+            asset,
+            price: tick.price,
+            twap_secs: None,
+        }),
+    }
+}
+
+/// Reference and outcome of every window as averages over `secs`; what cannot be computed is left out.
+fn average_windows(windows: &mut [WindowTick], ticks: &[Tick], secs: u32) {
+    let mut wanted: BTreeMap<EpochMs, Option<OraclePrice>> = windows
+        .iter()
+        .flat_map(|tick| [tick.window.id.open(), tick.window.id.close()])
+        .map(|at| (at, None))
+        .collect();
+    let mut by_observation: Vec<&Tick> = ticks.iter().collect();
+    by_observation.sort_by_key(|tick| tick.observed);
+    let mut seconds = SecondPrices::default();
+    let mut next = 0;
+    for (at, average) in &mut wanted {
+        while let Some(tick) = by_observation.get(next).filter(|tick| tick.observed <= *at) {
+            seconds.observe(tick.observed, tick.price);
+            next += 1;
+        }
+        *average = seconds
+            .known(*at, secs, *at)
+            .filter(|known| known.observed * 100 >= u64::from(secs) * COVERAGE_MIN_PCT)
+            .and_then(|known| known.average);
+    }
+    let average = |at: EpochMs| wanted.get(&at).copied().flatten().map(OraclePrice::get);
+    for tick in windows {
+        let window = &mut tick.window;
+        window.rule = SettlementRule::Twap;
+        window.twap_lookback_secs = secs;
+        let known: (Option<Decimal>, Option<Decimal>) =
+            (average(window.id.open()), average(window.id.close()));
+        window.reference = known
+            .0
+            .and_then(|price| ReferencePrice::try_new(price).ok());
+        tick.outcome = match (known.1, window.reference) {
+            (Some(closing), Some(reference)) => Some(outcome(closing, reference)),
+            _ => None,
+        };
+    }
 }
 
 fn read_ticks(table: &Table) -> Result<Vec<Tick>, TapeImportError> {
@@ -94,15 +166,25 @@ fn read_ticks(table: &Table) -> Result<Vec<Tick>, TapeImportError> {
     Ok(ticks)
 }
 
-fn read_windows(table: &Table) -> Result<Vec<WindowTick>, TapeImportError> {
+fn read_windows(table: &Table) -> Result<(Vec<WindowTick>, Vec<MidMark>), TapeImportError> {
     let columns = WindowColumns {
         slug: table.column("slug")?,
         strike: table.column("strike")?,
         outcome: table.column("outcome_up")?,
         up: table.column("token_up")?,
         down: table.column("token_down")?,
+        mid: table
+            .column("mid_up_before_close")
+            .and_then(|mid| Ok((mid, table.column("mid_secs_before_close")?)))
+            .ok(),
     };
-    table.rows().map(|row| columns.read(row)).collect()
+    let (mut windows, mut mids) = (Vec::new(), Vec::new());
+    for row in table.rows() {
+        let tick = columns.read(row)?;
+        mids.extend(columns.mid(row, tick.window.id)?);
+        windows.push(tick);
+    }
+    Ok((windows, mids))
 }
 
 struct WindowColumns {
@@ -111,6 +193,7 @@ struct WindowColumns {
     outcome: usize,
     up: usize,
     down: usize,
+    mid: Option<(usize, usize)>,
 }
 
 impl WindowColumns {
@@ -128,82 +211,31 @@ impl WindowColumns {
                 return Err(row.wrong("outcome_up", &format!("{other:?} is not 0, 1 or empty")));
             }
         };
+        let up = row.value(self.up, "token_up")?;
+        let down = row.value(self.down, "token_down")?;
+        if up == down {
+            return Err(row.wrong("token_down", "the same token as token_up"));
+        }
         let window = Window {
-            id,
-            up: row.value(self.up, "token_up")?,
-            down: row.value(self.down, "token_down")?,
-            rule: SettlementRule::Spot,
-            twap_lookback_secs: 0,
             reference,
+            ..spot_window(id, up, down)
         };
         Ok(WindowTick { window, outcome })
     }
-}
 
-impl Recorded {
-    /// The tape's first line. Says which part was not recorded.
-    pub(super) fn header(&self) -> Header {
-        header(
-            format!("recording:{}; books {}", self.name, Quotes::HOW),
-            vec![self.asset],
-        )
-    }
-
-    /// All events in order of arrival; ties keep listings before prices before quotes.
-    pub(super) fn events(&self) -> Vec<Event> {
-        let mut events = self.window_events();
-        for tick in &self.ticks {
-            let price = PriceTick {
-                asset: self.asset,
-                price: tick.price,
-                twap_secs: None,
-            };
-            let kind = EventKind::Oracle(price);
-            events.push(Event {
-                t: tick.arrived,
-                src: Some(tick.observed),
-                kind,
-            });
+    fn mid(&self, row: Row<'_>, window: WindowId) -> Result<Option<MidMark>, TapeImportError> {
+        let Some((mid, secs)) = self.mid else {
+            return Ok(None);
+        };
+        if row.text(mid, "mid_up_before_close")?.is_empty() {
+            return Ok(None);
         }
-        events.extend(Quotes::over(self.asset, &self.ticks, &self.windows));
-        let last = self.ticks.last().map_or(EpochMs(0), |tick| tick.arrived);
-        events.retain(|event| event.t <= last);
-        events.sort_by_key(|event| event.t);
-        events
-    }
-
-    fn window_events(&self) -> Vec<Event> {
-        let first = self.ticks.first().map_or(EpochMs(0), |tick| tick.arrived);
-        let mut events = Vec::new();
-        for tick in &self.windows {
-            let id = tick.window.id;
-            // A window that opened before the first tick has no history to judge it by.
-            if id.open() < first.plus_ms(-LISTED_BEFORE_MS) {
-                continue;
-            }
-            let listed = Window {
-                reference: None,
-                ..tick.window.clone()
-            };
-            let at = id.open().plus_ms(-LISTED_BEFORE_MS).max(first);
-            events.push(event(at, listed, None));
-            if tick.window.reference.is_some() {
-                let at = id.open().plus_ms(REFERENCE_AFTER_MS).max(first);
-                events.push(event(at, tick.window.clone(), None));
-            }
-            if tick.outcome.is_some() {
-                let at = id.close().plus_ms(OUTCOME_AFTER_MS).max(first);
-                events.push(event(at, tick.window.clone(), tick.outcome));
-            }
-        }
-        events
-    }
-}
-
-fn event(t: EpochMs, window: Window, outcome: Option<Outcome>) -> Event {
-    Event {
-        t,
-        src: None,
-        kind: EventKind::Window(WindowTick { window, outcome }),
+        let mid: TokenPrice = row.value(mid, "mid_up_before_close")?;
+        let secs: u32 = row.value(secs, "mid_secs_before_close")?;
+        Ok(Some(MidMark {
+            window,
+            at: window.close().plus_ms(-i64::from(secs) * 1_000),
+            mid,
+        }))
     }
 }

@@ -4,11 +4,14 @@
 
 use super::TapeImportError;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Largest table that is read, bytes after decompression.
 const TABLE_MAX_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Longest row that is read, bytes: rows are cells of prices and ids.
+const ROW_MAX_BYTES: usize = 65_536;
 
 /// A table in memory.
 #[derive(Debug)]
@@ -28,19 +31,27 @@ pub(super) struct Row<'a> {
 impl Table {
     /// Reads `<folder>/<stem>.csv`, or `<stem>.csv.gz` where that is what there is.
     pub(super) fn read(folder: &Path, stem: &str) -> Result<Self, TapeImportError> {
-        let plain = folder.join(format!("{stem}.csv"));
-        let path = if plain.exists() {
-            plain
-        } else {
-            folder.join(format!("{stem}.csv.gz"))
-        };
+        let path = Self::path(folder, stem).unwrap_or_else(|| folder.join(format!("{stem}.csv")));
+        Self::read_file(&path)
+    }
+
+    /// Where `<stem>.csv` or `<stem>.csv.gz` is, if either is there.
+    pub(super) fn path(folder: &Path, stem: &str) -> Option<PathBuf> {
+        ["csv", "csv.gz"]
+            .into_iter()
+            .map(|ending| folder.join(format!("{stem}.{ending}")))
+            .find(|path| path.is_file())
+    }
+
+    /// Reads one file, gzipped if its name says so.
+    pub(super) fn read_file(path: &Path) -> Result<Self, TapeImportError> {
         let shown = path.display().to_string();
         let failed = |source| TapeImportError::File {
             doing: "read",
             path: shown.clone(),
             source,
         };
-        let file = std::fs::File::open(&path).map_err(failed)?;
+        let file = std::fs::File::open(path).map_err(failed)?;
         let mut text = String::new();
         let bytes = if path.extension().is_some_and(|ext| ext == "gz") {
             flate2::read::MultiGzDecoder::new(file)
@@ -57,12 +68,20 @@ impl Table {
                 problem,
             });
         }
+        if let Some(line) = text.lines().position(|line| line.len() > ROW_MAX_BYTES) {
+            return Err(TapeImportError::Bound {
+                path: format!("{shown}:{}", line + 1),
+                problem: format!("longer than {ROW_MAX_BYTES} bytes, which no row is"),
+            });
+        }
         Ok(Self { path: shown, text })
     }
 
     /// Where a column stands.
     pub(super) fn column(&self, name: &'static str) -> Result<usize, TapeImportError> {
+        // A byte order mark is no part of the first column's name.
         let header = self.text.lines().next().unwrap_or_default();
+        let header = header.trim_start_matches('\u{feff}');
         header
             .split(',')
             .position(|column| column == name)

@@ -150,6 +150,13 @@ impl Run {
         }
     }
 
+    /// The same run with a venue that orders and cancels reach so much later, ms.
+    #[must_use]
+    pub fn with_latency(mut self, latency_ms: u32) -> Self {
+        self.venue = PaperVenue::with_latency(latency_ms);
+        self
+    }
+
     /// The engine.
     pub const fn engine(&self) -> &Engine {
         &self.engine

@@ -134,6 +134,18 @@ pub fn read(path: &Path) -> Result<Declared, ManifestFileError> {
     })
 }
 
+/// Reads one strategy from `strategies/<id>.{toml,json}` beside a manifest, listed in it or not.
+pub fn read_strategy(manifest: &Path, id: &StrategyId) -> Result<StrategyFile, ManifestFileError> {
+    let folder = manifest
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join("strategies");
+    let file = strategy_path(&folder, id, manifest)?;
+    let strategy: StrategyFile = read_one(&file, Decimals::AsNumbers)?;
+    check_version(&file, strategy.schema_version, STRATEGY_SCHEMA_VERSION)?;
+    Ok(strategy)
+}
+
 fn check_version(path: &Path, seen: u32, wanted: u32) -> Result<(), ManifestFileError> {
     if seen == wanted {
         Ok(())

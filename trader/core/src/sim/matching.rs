@@ -2,13 +2,14 @@
 //!
 //! A buy fills at the displayed ask when it is at or below the order's limit, for at most the size
 //! displayed, and no size is sold twice; what is left rests and fills at its own limit when a later
-//! book crosses it. Every fill pays the taker fee. After the close every order is rejected.
+//! book crosses it. Every fill pays the taker fee. After the close every order is rejected. With a latency,
+//! orders and cancels reach the venue that much later and meet the book of that time.
 
 use crate::event::{BookTick, Event, EventKind, FillReport, OrderReport, OrderStatus};
 use crate::fees::taker_fee;
 use crate::order::{Order, OrderId, Side};
 use crate::units::{EpochMs, Shares, TokenId, TokenPrice};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Books kept at most; far more than tokens that are traded at one time. The least recent one goes.
 const BOOKS_MAX: usize = 256;
@@ -34,17 +35,51 @@ struct Resting {
     fills: u32,
 }
 
+#[derive(Debug)]
+enum Sent {
+    Order(Order),
+    Cancel(OrderId),
+}
+
 /// The paper venue. Its answers are events for the engine.
 #[derive(Debug, Default)]
 pub struct PaperVenue {
     books: BTreeMap<TokenId, Book>,
     resting: BTreeMap<OrderId, Resting>,
+    latency_ms: i64,
+    /// On the way, in the order in which they arrive.
+    under_way: VecDeque<(EpochMs, Sent)>,
 }
 
 impl PaperVenue {
+    /// A venue that orders and cancels reach so much later, ms: the way there and the book's way back.
+    pub fn with_latency(latency_ms: u32) -> Self {
+        Self {
+            latency_ms: i64::from(latency_ms),
+            ..Self::default()
+        }
+    }
+
+    /// Lets arrive what was sent long enough ago. It meets the books as they were before this event.
+    fn arrive(&mut self, now: EpochMs, out: &mut Vec<Event>) {
+        while let Some((at, sent)) = self.under_way.pop_front() {
+            if at > now {
+                self.under_way.push_front((at, sent));
+                return;
+            }
+            // What expired on the way is gone before this arrives.
+            self.expire(at, now, out);
+            match sent {
+                Sent::Order(order) => self.take(&order, at, now, out),
+                Sent::Cancel(id) => self.let_go(&id, now, out),
+            }
+        }
+    }
+
     /// Watches the market; appends fills and expiries that follow from it.
     pub fn observe(&mut self, event: &Event, out: &mut Vec<Event>) {
-        self.expire(event.t, out);
+        self.arrive(event.t, out);
+        self.expire(event.t, event.t, out);
         if let EventKind::Book(tick) = &event.kind {
             self.show(tick, event.t);
             let mut done = Vec::new();
@@ -69,8 +104,18 @@ impl PaperVenue {
         }
     }
 
-    /// Takes an order at `now`; appends the venue's answers.
+    /// Takes an order at `now`; appends the venue's answers, later when there is a latency.
     pub fn send(&mut self, order: &Order, now: EpochMs, out: &mut Vec<Event>) {
+        if self.latency_ms == 0 {
+            self.take(order, now, now, out);
+        } else {
+            let at = now.plus_ms(self.latency_ms);
+            self.under_way.push_back((at, Sent::Order(order.clone())));
+        }
+    }
+
+    /// An order that arrived `at` and is answered `now`.
+    fn take(&mut self, order: &Order, at: EpochMs, now: EpochMs, out: &mut Vec<Event>) {
         if self.resting.contains_key(&order.id) {
             // The same id again is the same order: nothing happens twice.
             out.push(report(
@@ -81,7 +126,7 @@ impl PaperVenue {
             ));
             return;
         }
-        if now >= order.id.window.close() || now >= order.expires_at {
+        if at >= order.id.window.close() || at >= order.expires_at {
             out.push(report(
                 &order.id,
                 OrderStatus::Rejected,
@@ -110,6 +155,15 @@ impl PaperVenue {
 
     /// Cancels what is left of an order.
     pub fn cancel(&mut self, id: &OrderId, now: EpochMs, out: &mut Vec<Event>) {
+        if self.latency_ms == 0 {
+            self.let_go(id, now, out);
+        } else {
+            let at = now.plus_ms(self.latency_ms);
+            self.under_way.push_back((at, Sent::Cancel(id.clone())));
+        }
+    }
+
+    fn let_go(&mut self, id: &OrderId, now: EpochMs, out: &mut Vec<Event>) {
         if self.resting.remove(id).is_some() {
             out.push(report(id, OrderStatus::Cancelled, "paper: cancelled", now));
         }
@@ -118,6 +172,11 @@ impl PaperVenue {
     /// Answers for an order of an earlier run: a paper venue forgets at a restart, so what it does
     /// not hold will never fill.
     pub fn look_up(&self, id: &OrderId, now: EpochMs, out: &mut Vec<Event>) {
+        let coming =
+            |(_, sent): &(EpochMs, Sent)| matches!(sent, Sent::Order(order) if order.id == *id);
+        if self.under_way.iter().any(coming) {
+            return;
+        }
         let (status, words) = if self.resting.contains_key(id) {
             (OrderStatus::Accepted, "paper: resting")
         } else {
@@ -155,9 +214,9 @@ impl PaperVenue {
         self.books.insert(tick.token.clone(), book);
     }
 
-    fn expire(&mut self, now: EpochMs, out: &mut Vec<Event>) {
+    fn expire(&mut self, at: EpochMs, now: EpochMs, out: &mut Vec<Event>) {
         self.resting.retain(|id, resting| {
-            let live = now < resting.order.expires_at;
+            let live = at < resting.order.expires_at;
             if !live {
                 out.push(report(id, OrderStatus::Cancelled, "paper: expired", now));
             }
@@ -321,6 +380,45 @@ mod tests {
         assert!(fills(&out).is_empty());
         venue.observe(&book(1, "0.53", "0.56", "4"), &mut out);
         assert_eq!(fills(&out), pairs(&[("0.53", "4")]));
+    }
+
+    #[test]
+    fn a_late_order_meets_the_book_of_its_arrival() {
+        let mut venue = PaperVenue::with_latency(250);
+        let mut out = Vec::new();
+        venue.observe(&book(0, "0.52", "0.54", "6"), &mut out);
+        venue.send(&order(Side::Buy, "0.55", "10"), EpochMs(OPEN), &mut out);
+        // The good book is gone before the order is there.
+        venue.observe(&book(200, "0.56", "0.58", "6"), &mut out);
+        assert!(out.is_empty(), "nothing is heard of it yet");
+        venue.look_up(&order(Side::Buy, "0.55", "10").id, EpochMs(OPEN), &mut out);
+        assert!(out.is_empty(), "what is under way is not lost");
+        venue.observe(&book(300, "0.50", "0.52", "6"), &mut out);
+        assert_eq!(statuses(&out), [OrderStatus::Accepted]);
+        // It rested when the better book came, so it pays its own limit.
+        assert_eq!(fills(&out), pairs(&[("0.55", "6")]));
+        // A cancel is as late, and what fills before it arrives is filled.
+        venue.cancel(
+            &order(Side::Buy, "0.55", "10").id,
+            EpochMs(OPEN + 300),
+            &mut out,
+        );
+        venue.observe(&book(400, "0.50", "0.52", "6"), &mut out);
+        assert_eq!(fills(&out).len(), 2);
+        venue.observe(&book(900, "0.50", "0.52", "6"), &mut out);
+        assert_eq!(statuses(&out), [OrderStatus::Accepted]);
+    }
+
+    #[test]
+    fn an_order_that_arrives_after_its_expiry_is_rejected() {
+        let mut venue = PaperVenue::with_latency(250);
+        let mut out = Vec::new();
+        let late = order(Side::Buy, "0.55", "10");
+        venue.observe(&book(0, "0.52", "0.54", "6"), &mut out);
+        venue.send(&late, late.expires_at.plus_ms(-100), &mut out);
+        venue.observe(&book(100_200, "0.52", "0.54", "6"), &mut out);
+        assert_eq!(statuses(&out), [OrderStatus::Rejected]);
+        assert!(fills(&out).is_empty());
     }
 
     #[test]

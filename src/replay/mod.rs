@@ -1,0 +1,144 @@
+//! `launch replay`: the engine over recorded or generated data, with honest paper fills, and what the
+//! model was worth on it.
+//!
+//! Changes nothing and sends nothing. What a recording does not hold stays missing unless it is asked
+//! for by name, and is said in every output.
+
+mod chosen;
+mod document;
+mod human;
+mod own_tape;
+mod play;
+mod played;
+
+use crate::context::{Context, Format, NoState};
+use crate::exit::Exit;
+use crate::tape::recording::{Missing, Settle};
+use crate::tape::settle;
+use std::path::PathBuf;
+
+/// `launch replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  launch replay --tape trader.jsonl --manifest manifests/staging.toml
+  launch replay --tape recordings/oracle-btc-1s --synthesise book
+  launch replay --tape generator:7 --hours 12 --format json
+
+A folder is a recording, known by its files (launch tape import --help). What it
+lacks stays missing unless --synthesise names it. A tape that a trader recorded
+is replayed with its own answers and leases, as declared: the same journal
+digest. Everything else is traded on paper.
+
+Exit: 0 replayed; 1 the tape or the manifest is not usable; 2 usage.")]
+pub struct ReplayArgs {
+    /// A tape (.jsonl, .gz), a folder of recorded data, or generator:SEED.
+    #[arg(long, value_name = "TAPE")]
+    pub tape: String,
+    /// The manifest; without it the shipped local one, on the tape's assets.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Run this strategy instead of the manifest's; may be repeated.
+    #[arg(long, value_name = "ID")]
+    pub strategy: Vec<String>,
+    /// Make what the recording lacks.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub synthesise: Vec<Missing>,
+    /// What windows settle on: recorded, or twap:SECS to compute it again.
+    #[arg(long, value_name = "RULE", default_value = "recorded", value_parser = settle)]
+    pub settle: Settle,
+    /// Orders reach the paper venue so much later.
+    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub latency_ms: u32,
+    /// Virtual hours of generator:SEED.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub hours: u32,
+    /// Write the journal to this file.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+}
+
+/// Why there is no replay.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayError {
+    /// The tape cannot be used.
+    #[error(transparent)]
+    Recording(#[from] crate::tape::TapeImportError),
+    /// An own tape cannot be used.
+    #[error("{path}{at}: {problem}")]
+    Tape {
+        path: String,
+        /// `:LINE`, or nothing.
+        at: String,
+        problem: String,
+    },
+    /// Manifest or strategies cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] trader_runtime::manifest_files::ManifestFileError),
+    /// The trader cannot be built.
+    #[error(transparent)]
+    Engine(#[from] trader_core::engine::EngineError),
+    /// Something that was typed does not fit.
+    #[error("{0}")]
+    Usage(String),
+    /// An output cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        path: String,
+        source: std::io::Error,
+    },
+}
+
+impl ReplayError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Write { .. } => Exit::Usage,
+            Self::Recording(_) | Self::Tape { .. } | Self::Manifest(_) | Self::Engine(_) => {
+                Exit::CheckFailed
+            }
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &ReplayArgs, ctx: &Context<NoState>) -> Exit {
+    match replay(args, ctx) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            ctx.error(&format!("error: {error}"));
+            error.exit()
+        }
+    }
+}
+
+fn replay(args: &ReplayArgs, ctx: &Context<NoState>) -> Result<(), ReplayError> {
+    let chosen = chosen::choose(args)?;
+    let played = played::open(args, &chosen)?;
+    let chosen = chosen.fitted(&played)?;
+    let run = play::play(&played, &chosen, args.latency_ms, args.journal.is_some())?;
+    let document = document::Document::new(&args.tape, &played, &chosen, &run, args.latency_ms);
+    if let Some(path) = &args.journal {
+        write_whole(path, &run.journal)?;
+    }
+    ctx.document(&match ctx.format {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+            format!("{text}\n")
+        }
+        Format::Human => human::text(&document),
+    });
+    Ok(())
+}
+
+/// Writes beside the place and renames: nothing half-written.
+fn write_whole(path: &std::path::Path, text: &str) -> Result<(), ReplayError> {
+    let part = path.with_extension("part");
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        drop(std::fs::remove_file(&part));
+    }
+    written.map_err(|source| ReplayError::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}
