@@ -9,7 +9,7 @@ use crate::manifest::{Manifest, Mode};
 use crate::order::{Order, OrderId, Purpose, Side};
 use crate::refusal::{Figure, Refusal, Refuser};
 use crate::safeguards::{Approved, Gate, GateFacts};
-use crate::units::{EpochMs, Outcome, Shares, StrategyId, TokenId, TokenPrice, Usd};
+use crate::units::{EpochMs, Outcome, Probability, Shares, StrategyId, TokenId, TokenPrice, Usd};
 use crate::window::WindowId;
 use crate::wire::LEASE_TTL_MAX_MS;
 use serde_json::Value;
@@ -48,6 +48,8 @@ pub struct Draft<'a> {
     pub shares: Shares,
     /// The most expensive end.
     pub worst_cost: Usd,
+    /// What an entry's strategy believes that the token is worth: P(it pays 1). An exit needs none.
+    pub fair: Option<Probability>,
     /// An end earlier than the ordinary one, where there is one.
     pub expires_by: Option<EpochMs>,
 }
@@ -64,6 +66,13 @@ pub struct Shown {
     pub book_price: Option<TokenPrice>,
 }
 
+/// Our clock against the venue's, and when they were compared.
+#[derive(Debug, Clone, Copy)]
+struct MeasuredClock {
+    offset_ms: i64,
+    at: EpochMs,
+}
+
 /// The gateway.
 #[derive(Debug)]
 pub struct Gateway {
@@ -71,7 +80,7 @@ pub struct Gateway {
     mode: Mode,
     lease: Option<Lease>,
     entries_this_tick: u32,
-    clock_offset_ms: Option<i64>,
+    clock: Option<MeasuredClock>,
     unresolved: BTreeSet<OrderId>,
 }
 
@@ -94,7 +103,7 @@ impl Gateway {
             mode: manifest.mode,
             lease: None,
             entries_this_tick: 0,
-            clock_offset_ms: None,
+            clock: None,
             unresolved: ledger
                 .live_orders()
                 .map(|state| state.order.id.clone())
@@ -126,7 +135,9 @@ impl Gateway {
             book_price: shown.book_price,
             lease_until: self.lease.as_ref().map(|lease| lease.until),
             entries_this_tick: self.entries_this_tick,
-            clock_offset_ms: self.clock_offset_ms,
+            fair: draft.fair,
+            clock_offset_ms: self.clock_offset_ms(),
+            clock_age_ms: self.clock.map(|clock| now - clock.at),
             unresolved_orders: u32::try_from(self.unresolved.len()).unwrap_or(u32::MAX),
             mode: self.mode,
         };
@@ -231,13 +242,13 @@ impl Gateway {
     }
 
     /// Takes a measured clock offset.
-    pub const fn measured_clock(&mut self, offset_ms: i64) {
-        self.clock_offset_ms = Some(offset_ms);
+    pub const fn measured_clock(&mut self, offset_ms: i64, now: EpochMs) {
+        self.clock = Some(MeasuredClock { offset_ms, at: now });
     }
 
     /// Our clock minus the venue's, when it was measured.
-    pub const fn clock_offset_ms(&self) -> Option<i64> {
-        self.clock_offset_ms
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        self.clock.map(|clock| clock.offset_ms)
     }
 
     /// An order of an earlier run is accounted for.

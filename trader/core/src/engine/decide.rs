@@ -8,7 +8,7 @@ use crate::gateway::{Draft, Shown};
 use crate::journal::Line;
 use crate::ledger::RecordBody;
 use crate::manifest::Mode;
-use crate::order::{Order, Purpose, Side};
+use crate::order::{Order, OrderId, Purpose, Side};
 use crate::refusal::{Figure, Refusal, Refuser};
 use crate::safeguards::Approved;
 use crate::strategy::{Proposal, StrategyInstance};
@@ -54,6 +54,9 @@ impl Engine {
                 Some(Err(refusal)) => {
                     self.count_signal(index, id);
                     self.refuse(index, id, &refusal, out);
+                    if refusal.code == "orders_per_minute" {
+                        self.throttled(index, id, out);
+                    }
                 }
                 Some(Ok(approved)) => {
                     self.count_signal(index, id);
@@ -107,10 +110,27 @@ impl Engine {
             price: proposal.signal.price,
             shares: proposal.size.shares,
             worst_cost: proposal.size.worst_cost,
+            fair: Some(proposal.signal.probability),
             expires_by: None,
         };
         let shown = self.shown(id, outcome, Side::Buy);
         Some(self.gateway.propose(&draft, shown, &self.ledger, self.now))
+    }
+
+    /// Remembers over restarts that entries had to be throttled, once a minute at most.
+    fn throttled(&mut self, index: usize, window: WindowId, out: &mut Commands) {
+        let is_known =
+            self.ledger.is_throttled(self.now) || self.ledger.latch("orders_per_minute").is_some();
+        if let (false, Some(instance)) = (is_known, self.strategies.get(index)) {
+            let strategy = instance.id().clone();
+            let sequence = self.ledger.next_sequence(window, &strategy);
+            let id = OrderId {
+                window,
+                strategy,
+                sequence,
+            };
+            self.record(RecordBody::Throttled { id }, out);
+        }
     }
 
     fn decide_exits(&mut self, index: usize, id: WindowId, out: &mut Commands) {
@@ -219,6 +239,7 @@ impl Engine {
             price,
             shares,
             worst_cost: Usd::ZERO,
+            fair: None,
             expires_by: None,
         };
         let shown = self.shown(id, outcome, Side::Sell);

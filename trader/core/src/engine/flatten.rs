@@ -147,6 +147,7 @@ impl Engine {
             price,
             shares,
             worst_cost: Usd::ZERO,
+            fair: None,
             expires_by: Some(ends_at.map_or(expires_by, |end| end.min(expires_by))),
         };
         self.gateway

@@ -212,7 +212,7 @@ impl Engine {
             EventKind::Lease(grant) => self.on_lease(grant, out),
             EventKind::Clock(tick) => {
                 if let Some(offset_ms) = tick.offset_ms {
-                    self.gateway.measured_clock(offset_ms);
+                    self.gateway.measured_clock(offset_ms, self.now);
                 }
             }
             EventKind::Control(control) => self.on_control(control, out),

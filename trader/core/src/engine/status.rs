@@ -162,7 +162,7 @@ impl Engine {
     }
 
     /// Our clock minus the venue's, when it was measured.
-    pub const fn clock_offset_ms(&self) -> Option<i64> {
+    pub fn clock_offset_ms(&self) -> Option<i64> {
         self.gateway.clock_offset_ms()
     }
 

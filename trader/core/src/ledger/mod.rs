@@ -140,6 +140,11 @@ pub enum RecordBody {
         /// Its numbers.
         detail: String,
     },
+    /// An entry was refused because too many orders went out in a minute; once a minute at most.
+    Throttled {
+        /// Which order it would have been.
+        id: OrderId,
+    },
     /// The trading lease was taken up or lost.
     Lease {
         /// Who granted it.

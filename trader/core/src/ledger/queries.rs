@@ -1,9 +1,9 @@
 //! What the ledger's state tells: read only, nothing here changes it.
 
 use super::position::{Position, PositionKey};
-use super::state::{DAY_MS, LedgerState, MINUTE_MS, WindowBook};
+use super::state::{DAY_MS, HOUR_MS, LedgerState, MINUTE_MS, WindowBook};
 use super::{OrderPhase, OrderState};
-use crate::order::{OrderId, Purpose};
+use crate::order::{OrderId, Purpose, Side};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
@@ -172,6 +172,37 @@ impl LedgerState {
             .take_while(|t| now - **t < MINUTE_MS)
             .count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Minutes of the hour before `now` in which an entry was throttled.
+    pub fn throttles_last_hour(&self, now: EpochMs) -> u32 {
+        let recent = self.throttles.iter().filter(|t| now - **t < HOUR_MS);
+        u32::try_from(recent.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether an entry was throttled in the minute before `now` and the ledger knows it.
+    pub fn is_throttled(&self, now: EpochMs) -> bool {
+        self.throttles.back().is_some_and(|t| now - *t < MINUTE_MS)
+    }
+
+    /// Shares of a position that may still be offered: held, and not in an exit order that may fill.
+    pub fn sellable(&self, window: WindowId, strategy: &StrategyId, outcome: Outcome) -> Shares {
+        let Some(book) = self.windows.get(&window) else {
+            return Shares::ZERO;
+        };
+        let held = book
+            .positions
+            .iter()
+            .find(|((owner, side), _)| owner == strategy && *side == outcome)
+            .map_or(Shares::ZERO, |(_, position)| position.held());
+        book.live()
+            .filter(|state| {
+                state.order.side == Side::Sell
+                    && state.order.outcome == outcome
+                    && state.order.id.strategy == *strategy
+            })
+            .try_fold(held, |left, state| left.checked_sub(state.unfilled()))
+            .unwrap_or(Shares::ZERO)
     }
 
     /// When the last entry of an asset was intended, whatever became of it.

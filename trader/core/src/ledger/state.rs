@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const KEEP_CLOSED_MS: i64 = 6 * 3_600 * 1_000;
 /// Orders younger than this count for the orders-per-minute limit, ms.
 pub(super) const MINUTE_MS: i64 = 60_000;
+/// Throttled entries younger than this count for the throttle's latch, ms.
+pub(super) const HOUR_MS: i64 = 3_600_000;
 /// One UTC day, ms.
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -58,6 +60,8 @@ pub struct LedgerState {
     /// Windows with something at stake: all that exposure and counts must look at.
     pub(super) active: BTreeSet<WindowId>,
     pub(super) recent_orders: VecDeque<EpochMs>,
+    /// When entries were throttled, within the last hour.
+    pub(super) throttles: VecDeque<EpochMs>,
     pub(super) last_entry: BTreeMap<Asset, EpochMs>,
     pub(super) day: i64,
     pub(super) pnl_day: Usd,
@@ -97,6 +101,7 @@ impl Default for LedgerState {
             windows: BTreeMap::new(),
             active: BTreeSet::new(),
             recent_orders: VecDeque::new(),
+            throttles: VecDeque::new(),
             last_entry: BTreeMap::new(),
             day: 0,
             pnl_day: Usd::ZERO,
@@ -230,7 +235,18 @@ impl LedgerState {
                 self.flatten = None;
                 self.latches.clear();
                 self.losses_in_row = 0;
+                self.throttles.clear();
                 self.pnl_day_base = self.pnl_day;
+            }
+            RecordBody::Throttled { .. } => {
+                self.throttles.push_back(t);
+                while self
+                    .throttles
+                    .front()
+                    .is_some_and(|first| t - *first >= HOUR_MS)
+                {
+                    self.throttles.pop_front();
+                }
             }
             RecordBody::Lease { .. } => {}
         }

@@ -1,5 +1,6 @@
 //! `clock_offset`: no entry while our clock differs from the venue's by more than declared. With real
-//! orders an unmeasured clock is a wrong clock; a tape or a generator has no venue to compare with.
+//! orders an unmeasured clock is a wrong clock, and so is one that was measured long ago; a tape or a
+//! generator has no venue to compare with.
 
 use super::{GateFacts, Safeguard, json, refuse};
 use crate::manifest::{Manifest, Mode};
@@ -7,6 +8,9 @@ use crate::order::Order;
 use crate::refusal::{Figure, Refusal};
 use serde_json::Value;
 use std::num::NonZeroU32;
+
+/// With real orders the clock must have been compared this recently, ms.
+const MEASURED_MAX_AGE_MS: i64 = 60_000;
 
 #[derive(Debug)]
 struct ClockOffset {
@@ -27,6 +31,14 @@ impl Safeguard for ClockOffset {
                 Err(refuse("clock_offset", Figure::Ms(offset), Figure::Ms(max)))
             }
             (None, Mode::Live) => Err(refuse("clock_offset", Figure::None, Figure::Ms(max))),
+            (Some(_), Mode::Live) => match facts.clock_age_ms {
+                Some(age) if age <= MEASURED_MAX_AGE_MS => Ok(()),
+                age => Err(refuse(
+                    "clock_offset",
+                    age.map_or(Figure::None, Figure::Ms),
+                    Figure::Ms(MEASURED_MAX_AGE_MS),
+                )),
+            },
             _ => Ok(()),
         }
     }

@@ -1,7 +1,8 @@
 //! The safeguards: the only place that can approve an order.
 //!
 //! One file each, one row each in [`TABLE`]. Every one of them judges every entry; exits are stopped
-//! only by what is marked [`Guards::Everything`] (a full halt, a closed window, a price off the book).
+//! only by what is marked [`Guards::Everything`] (a full halt, a closed window, more than is held, a
+//! price off the book).
 //! A refusal carries a stable reason code and its numbers.
 
 mod capital;
@@ -9,6 +10,7 @@ mod ceilings;
 mod clock_offset;
 mod consecutive_losses;
 mod daily_loss;
+mod edge_bounds;
 mod entries_per_tick;
 mod entry_interval;
 mod exposure;
@@ -17,7 +19,9 @@ mod lease;
 mod open_positions;
 mod opposite_side;
 mod order_shares;
+mod order_usd;
 mod orders_per_minute;
+mod oversell;
 mod price_collar;
 mod reconciled;
 mod stale_book;
@@ -31,7 +35,7 @@ use crate::ledger::LedgerState;
 use crate::manifest::{Manifest, Mode};
 use crate::order::{Order, Purpose};
 use crate::refusal::{Figure, Refusal, Refuser};
-use crate::units::{EpochMs, TokenPrice};
+use crate::units::{EpochMs, Probability, TokenPrice};
 use serde_json::Value;
 use std::fmt::Debug;
 
@@ -64,8 +68,12 @@ pub struct GateFacts<'a> {
     pub lease_until: Option<EpochMs>,
     /// Entries that this tick has caused already.
     pub entries_this_tick: u32,
+    /// What the strategy believes that the token is worth: P(it pays 1).
+    pub fair: Option<Probability>,
     /// Our clock minus the venue's, if it was measured.
     pub clock_offset_ms: Option<i64>,
+    /// How long ago it was measured, ms.
+    pub clock_age_ms: Option<i64>,
     /// Orders of an earlier run whose fate is not known yet.
     pub unresolved_orders: u32,
     /// What is done with approved orders.
@@ -136,20 +144,23 @@ use Guards::{Entries, Everything};
 pub const TABLE: &[Row] = &[
     row("halted", Everything, &[], halted::build, "nothing is sent after a halt, nothing new after a reduce-only"),
     row("window_not_open", Everything, &[], window_open::build, "no order for a window that is not open, none that outlives it"),
+    row("oversell", Everything, &[], oversell::build, "no sale of more than is held and not on sale already; nothing bought as an exit"),
     row("lease", Entries, &[], lease::build, "no entry without a trading lease that is held right now"),
     row("unreconciled", Entries, &[], reconciled::build, "no entry while the fate of an earlier run's order is unknown"),
     row("window_once", Entries, &["safeguards.max_entries_per_window"], window_once::build, "no stacking of entries in one window"),
     row("opposite_side", Entries, &[], opposite_side::build, "no bet on both outcomes of one window"),
     row("entries_per_tick", Entries, &["safeguards.max_entries_per_tick"], entries_per_tick::build, "no burst of entries on one event"),
     row("entry_interval", Entries, &["safeguards.min_entry_interval_ms"], entry_interval::build, "no rapid re-entry of one asset"),
-    row("orders_per_minute", Entries, &["safeguards.max_orders_per_minute"], orders_per_minute::build, "no storm of orders"),
+    row("orders_per_minute", Entries, &["safeguards.max_orders_per_minute"], orders_per_minute::build, "no storm of orders; at the third in an hour, none until a person re-enables"),
     row("open_positions", Entries, &["safeguards.max_open_positions"], open_positions::build, "no more positions at once than declared"),
     row("order_shares", Entries, &["safeguards.max_order_shares"], order_shares::build, "no order larger than declared"),
+    row("order_usd", Entries, &["position_size_usd"], order_usd::build, "no entry that costs more than declared after rounding and fee, or than it says"),
     row("exposure", Entries, &["max_exposure_usd"], exposure::build, "no more money at stake at once than declared"),
     row("capital", Entries, &["max_capital_usd"], capital::build, "no more money ever lost and at stake than declared"),
     row("stale_oracle", Entries, &["safeguards.max_oracle_age_ms"], stale_oracle::build, "no entry on an old oracle price"),
     row("stale_book", Entries, &["safeguards.max_book_age_ms"], stale_book::build, "no entry on an old book"),
     row("price_collar", Everything, &["safeguards.price_collar"], price_collar::build, "no price far from the book"),
+    row("edge_bounds", Entries, &["edge.min", "edge.max"], edge_bounds::build, "no price far from what the strategy believes, on either side"),
     row("clock_offset", Entries, &["safeguards.max_clock_offset_ms"], clock_offset::build, "no entry on a wrong clock"),
     row("daily_loss", Entries, &["safeguards.max_daily_loss_usd"], daily_loss::build, "no entry after the day's loss limit, until a person re-enables"),
     row("consecutive_losses", Entries, &["safeguards.max_consecutive_losses"], consecutive_losses::build, "no entry after so many losses in a row, until a person re-enables"),
@@ -222,5 +233,7 @@ fn json<T: serde::Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

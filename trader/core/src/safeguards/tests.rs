@@ -5,7 +5,7 @@ use crate::fixtures;
 use crate::ledger::{LedgerState, RECORD_VERSION, Record, RecordBody};
 use crate::manifest::{Manifest, Mode};
 use crate::order::{Order, OrderId, Purpose, Side};
-use crate::units::{EpochMs, Outcome};
+use crate::units::{EpochMs, Outcome, Probability};
 use std::collections::BTreeSet;
 
 const OPEN: i64 = 1_769_949_000_000;
@@ -21,8 +21,11 @@ struct Scene {
     book_price: Option<&'static str>,
     lease_until: Option<EpochMs>,
     entries_this_tick: u32,
+    fair: Option<f64>,
     clock_offset_ms: Option<i64>,
+    clock_age_ms: Option<i64>,
     unresolved_orders: u32,
+    mode: Mode,
 }
 
 impl Default for Scene {
@@ -36,8 +39,11 @@ impl Default for Scene {
             book_price: Some("0.50"),
             lease_until: Some(NOW.plus_ms(5_000)),
             entries_this_tick: 0,
+            fair: Some(0.6),
             clock_offset_ms: Some(3),
+            clock_age_ms: Some(0),
             unresolved_orders: 0,
+            mode: Mode::Paper,
         }
     }
 }
@@ -99,9 +105,11 @@ impl Scene {
             book_price: self.book_price.map(|price| price.parse().unwrap()),
             lease_until: self.lease_until,
             entries_this_tick: self.entries_this_tick,
+            fair: self.fair.map(|p| Probability::try_new(p).unwrap()),
             clock_offset_ms: self.clock_offset_ms,
+            clock_age_ms: self.clock_age_ms,
             unresolved_orders: self.unresolved_orders,
-            mode: Mode::Paper,
+            mode: self.mode,
         };
         match gate.approve(self.order, &facts) {
             Ok(_) => "approved",
@@ -139,6 +147,10 @@ const CASES: &[(&str, Change, Change)] = &[
     ("window_not_open",
      |s| s.order = entry("btc-5m-1769949300/probability-model/1", "0.50", "9", "4.66"),
      |s| s.order.expires_at = s.order.id.window.close()),
+    // Sold twice: the first sale is of unknown fate, and may have filled.
+    ("oversell",
+     |s| { exit(s, "10"); sale(s, "0.01"); },
+     |s| { exit(s, "10"); let id = sale(s, "9"); s.write(NOW, RecordBody::Cancelled { id, reason: "r".into() }); }),
     ("lease", |s| s.lease_until = Some(NOW), |s| s.lease_until = Some(NOW.plus_ms(1))),
     ("unreconciled", |s| s.unresolved_orders = 1, |s| s.unresolved_orders = 0),
     ("window_once",
@@ -166,9 +178,11 @@ const CASES: &[(&str, Change, Change)] = &[
      |s| s.traded(30_000, &entry("btc-5m-1769948700/probability-model/1", "0.5", "1", "1"), true)),
     ("orders_per_minute", |s| orders(s, 6), |s| orders(s, 5)),
     ("open_positions", |s| positions(s, 2), |s| positions(s, 1)),
-    ("order_shares",
-     |s| s.order.shares = "100.01".parse().unwrap(),
-     |s| s.order.shares = "100".parse().unwrap()),
+    ("order_shares", |s| cheap(s, "100.01"), |s| cheap(s, "100")),
+    // 8.98 shares at 0.50 cost 4.64715 with the fee: 2 USD became 2.94 where nobody multiplied again.
+    ("order_usd",
+     |s| { s.manifest.position_size_usd = "4.65".parse().unwrap(); },
+     |s| { s.manifest.position_size_usd = "4.66".parse().unwrap(); }),
     // In flight, never confirmed: counts as filled.
     ("exposure",
      |s| s.traded(50_000, &entry("eth-5m-1769949000/probability-model/1", "0.5", "30", "15.35"), false),
@@ -179,6 +193,8 @@ const CASES: &[(&str, Change, Change)] = &[
     ("stale_oracle", |s| s.oracle_age_ms = Some(5_001), |s| s.oracle_age_ms = Some(5_000)),
     ("stale_book", |s| s.book_age_ms = None, |s| s.book_age_ms = Some(10_000)),
     ("price_collar", |s| s.book_price = Some("0.46"), |s| s.book_price = Some("0.47")),
+    // Dearer than the strategy believes it is worth: a component that reports another edge ends here.
+    ("edge_bounds", |s| s.fair = Some(0.5474), |s| s.fair = Some(0.5476)),
     ("clock_offset", |s| s.clock_offset_ms = Some(-1_001), |s| s.clock_offset_ms = Some(-1_000)),
     ("daily_loss",
      |s| { for n in 0..3 { s.lost(5_000_000 + n, "0.50", "10"); } },
@@ -190,6 +206,43 @@ const CASES: &[(&str, Change, Change)] = &[
      |s| { wide_open(s); s.order.worst_cost = "250.01".parse().unwrap(); },
      |s| { wide_open(s); s.order.worst_cost = "250".parse().unwrap(); }),
 ];
+
+fn cheap(scene: &mut Scene, shares: &str) {
+    scene.order.price = "0.02".parse().unwrap();
+    scene.order.shares = shares.parse().unwrap();
+    scene.order.worst_cost = "2.20".parse().unwrap();
+    scene.book_price = Some("0.02");
+    scene.fair = Some(0.2);
+}
+
+/// Ten shares are held, and the order sells some of them.
+fn exit(scene: &mut Scene, shares: &str) {
+    let mut bought = scene.order.clone();
+    bought.id.sequence = 50;
+    bought.shares = "10".parse().unwrap();
+    scene.traded(20_000, &bought, true);
+    scene.order.purpose = Purpose::Exit;
+    scene.order.side = Side::Sell;
+    scene.order.shares = shares.parse().unwrap();
+    scene.order.id.sequence = 52;
+}
+
+/// An earlier sale of the same position, of unknown fate.
+fn sale(scene: &mut Scene, shares: &str) -> OrderId {
+    let mut sale = scene.order.clone();
+    sale.id.sequence = 51;
+    sale.shares = shares.parse().unwrap();
+    scene.traded(10_000, &sale, false);
+    let id = sale.id.clone();
+    scene.write(
+        NOW,
+        RecordBody::Unknown {
+            id,
+            reason: "timeout".into(),
+        },
+    );
+    sale.id
+}
 
 fn orders(scene: &mut Scene, count: u32) {
     for n in 0..count {
@@ -231,6 +284,7 @@ fn no_loss_limits(scene: &mut Scene) {
 fn wide_open(scene: &mut Scene) {
     scene.manifest.max_exposure_usd = "2500".parse().unwrap();
     scene.manifest.max_capital_usd = "10000".parse().unwrap();
+    scene.manifest.position_size_usd = "1000".parse().unwrap();
 }
 
 fn scene(change: Change) -> Scene {
@@ -294,8 +348,13 @@ fn every_limit_is_held_by_the_safeguard_that_its_row_names() {
 fn entry_limits_never_block_an_exit() {
     for (code, excess, _) in CASES {
         let mut scene = scene(*excess);
-        scene.order.purpose = Purpose::Exit;
-        scene.order.side = Side::Sell;
+        if *code != "oversell" {
+            let shares = scene.order.shares;
+            let mut bought = scene.order.clone();
+            bought.id.sequence = 90;
+            scene.traded(0, &bought, true);
+            exit(&mut scene, &shares.to_string());
+        }
         let row = TABLE.iter().find(|row| row.code == *code).unwrap();
         // A reduce-only halt lets exits through; a full one does not.
         let wanted = if row.guards == Guards::Entries || *code == "halted" {
@@ -402,4 +461,103 @@ fn declaring_more_than_a_ceiling_is_refused() {
     for ceiling in super::CEILINGS {
         assert!(keys.contains_key(ceiling.key), "{}", ceiling.key);
     }
+}
+
+#[test]
+fn an_exit_that_buys_and_an_entry_that_sells_are_refused() {
+    for (purpose, side) in [(Purpose::Exit, Side::Buy), (Purpose::Entry, Side::Sell)] {
+        let mut scene = Scene::default();
+        exit(&mut scene, "9");
+        (scene.order.purpose, scene.order.side) = (purpose, side);
+        let gate = Gate::new(&scene.manifest);
+        assert_eq!(scene.judge(&gate), "oversell");
+    }
+}
+
+#[test]
+fn an_order_that_says_too_little_of_its_cost_is_refused() {
+    let mut scene = Scene::default();
+    scene.order.worst_cost = "4.65".parse().unwrap();
+    let gate = Gate::new(&scene.manifest);
+    assert_eq!(scene.judge(&gate), "order_usd", "it costs 4.6575");
+}
+
+#[test]
+fn no_belief_no_entry_and_too_good_to_be_true_neither() {
+    for (fair, wanted) in [
+        (None, "edge_bounds"),
+        (Some(0.8176), "edge_bounds"),
+        (Some(0.8174), "approved"),
+    ] {
+        let scene = Scene {
+            fair,
+            ..Scene::default()
+        };
+        let gate = Gate::new(&scene.manifest);
+        assert_eq!(scene.judge(&gate), wanted, "{fair:?}");
+    }
+}
+
+#[test]
+fn with_real_orders_an_old_measurement_of_the_clock_is_none() {
+    for (clock_offset_ms, clock_age_ms, wanted) in [
+        (None, None, "clock_offset"),
+        (Some(0), Some(60_001), "clock_offset"),
+        (Some(0), None, "clock_offset"),
+        (Some(1_001), Some(0), "clock_offset"),
+        (Some(0), Some(60_000), "approved"),
+    ] {
+        let scene = Scene {
+            clock_offset_ms,
+            clock_age_ms,
+            mode: Mode::Live,
+            ..Scene::default()
+        };
+        let gate = Gate::new(&scene.manifest);
+        assert_eq!(scene.judge(&gate), wanted, "{clock_age_ms:?}");
+    }
+}
+
+#[test]
+fn the_third_throttle_in_an_hour_is_a_loop_and_latches() {
+    let throttled = |scene: &mut Scene, ago_ms: i64| {
+        let id = scene.order.id.clone();
+        scene.write(NOW.plus_ms(-ago_ms), RecordBody::Throttled { id });
+    };
+    let gate = Gate::new(&fixtures::manifest());
+    let mut spread = Scene::default();
+    for ago_ms in [3_600_000, 1_800_000, 60_000] {
+        throttled(&mut spread, ago_ms);
+    }
+    assert!(gate.trips(&spread.ledger, NOW).is_none(), "two in the hour");
+    let mut scene = Scene::default();
+    for ago_ms in [3_599_999, 1_800_000, 60_000] {
+        throttled(&mut scene, ago_ms);
+    }
+    let (code, refusal) = gate.trips(&scene.ledger, NOW).unwrap();
+    assert_eq!(refusal.to_string(), "orders_per_minute (seen 3, limit 3)");
+    let latch = RecordBody::Latch {
+        safeguard: code.to_owned(),
+        detail: refusal.to_string(),
+    };
+    scene.write(NOW, latch);
+    assert!(gate.trips(&scene.ledger, NOW).is_none(), "latched once");
+    let mut reenabled = Scene {
+        ledger: scene.ledger.clone(),
+        ..Scene::default()
+    };
+    assert_eq!(
+        scene.judge(&gate),
+        "orders_per_minute",
+        "though no order went out in the last minute"
+    );
+    reenabled.write(
+        NOW,
+        RecordBody::Reenable {
+            by: "a".into(),
+            reason: "b".into(),
+            freeze_id: "f".into(),
+        },
+    );
+    assert_eq!(reenabled.judge(&gate), "approved");
 }
