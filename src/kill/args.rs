@@ -35,7 +35,7 @@ pub struct KillArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     pub env: Option<String>,
     /// Every environment that the state directory knows.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["project_id", "environment_id", "service_id"])]
     pub all: bool,
     /// Without a service id: stop every service of the token's environment.
     #[arg(long)]
@@ -194,6 +194,14 @@ mod tests {
         }
         for bad in ["", "s", "-1", "1h", "inf", "nan", "1e9", "61m", "1.2.3"] {
             assert!(parse_span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_and_one_are_not_asked_for_together() {
+        for narrower in ["--env", "--project-id", "--environment-id", "--service-id"] {
+            let line = ["launch-kill", "--all", narrower, "x"];
+            assert!(Cli::try_parse_from(line).is_err(), "{narrower}");
         }
     }
 

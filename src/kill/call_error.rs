@@ -143,6 +143,12 @@ impl CallError {
             )
     }
 
+    /// Whether no later read can be answered otherwise: the token, the request or the ids are wrong. A
+    /// message that nobody knows is none of these: a read cannot be refused for what it asks.
+    pub(crate) fn is_final_for_reads(&self) -> bool {
+        !self.may_pass() && !matches!(self, Self::Denied(_) | Self::DeadlineOver)
+    }
+
     /// How long the server asked to be left alone.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         if let Self::RateLimited { retry_after } = self {
@@ -254,6 +260,9 @@ mod tests {
         ] {
             assert!(!decision.may_pass(), "{decision}");
         }
+        let unheard_of = from_message("Something went wrong on our side");
+        assert!(!unheard_of.is_final_for_reads());
+        assert!(CallError::Unauthorized("x".into()).is_final_for_reads());
     }
 
     #[test]

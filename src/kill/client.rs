@@ -145,18 +145,13 @@ impl Client {
         variables: &Value,
         deadline: Deadline,
     ) -> Result<Value, CallError> {
-        let body = json!({
-            "query": op.query,
-            "variables": without_nulls(variables),
-            "operationName": op.name,
-        })
-        .to_string();
-        let refused = match self.repeat(op, &self.auth, &body, deadline).await {
+        let body = body_of(op, variables);
+        let refused = match self.repeat(op, &self.auth, &body, read, deadline).await {
             Err(error) if error.is_unauthorized() => error,
             answer => return answer,
         };
         for auth in self.fallbacks.iter() {
-            match self.repeat(op, auth, &body, deadline).await {
+            match self.repeat(op, auth, &body, read, deadline).await {
                 Err(error) if error.is_unauthorized() => {}
                 answer => return answer,
             }
@@ -164,18 +159,51 @@ impl Client {
         Err(refused)
     }
 
+    /// As [`Client::call`], for a list: where errors stand beside data, the data is returned too. What
+    /// it names can be acted on; what it leaves out is not known.
+    ///
+    /// # Errors
+    /// No data at all; see [`Client::call`].
+    pub(crate) async fn call_partly(
+        &self,
+        op: &Op,
+        variables: &Value,
+        deadline: Deadline,
+    ) -> Result<Partly, CallError> {
+        let body = body_of(op, variables);
+        let mut best = self
+            .repeat(op, &self.auth, &body, read_partly, deadline)
+            .await;
+        for auth in self.fallbacks.iter() {
+            let is_refused = |error: &CallError| error.is_unauthorized();
+            let may_better = match &best {
+                Ok(partly) => partly.error.as_ref().is_some_and(is_refused),
+                Err(error) => is_refused(error),
+            };
+            if !may_better {
+                break;
+            }
+            let next = self.repeat(op, auth, &body, read_partly, deadline).await;
+            if next.is_ok() {
+                best = next;
+            }
+        }
+        best
+    }
+
     /// One token, as many attempts as the operation and the deadline allow.
-    async fn repeat(
+    async fn repeat<T>(
         &self,
         op: &Op,
         auth: &Auth,
         body: &str,
+        read: Read<T>,
         deadline: Deadline,
-    ) -> Result<Value, CallError> {
+    ) -> Result<T, CallError> {
         let mut attempt = 1;
         loop {
             let limit = deadline.at_most(self.attempt_timeout);
-            let error = match self.hedged(op, auth, body, limit).await {
+            let error = match self.hedged(op, auth, body, read, limit).await {
                 Ok(data) => return Ok(data),
                 Err(error) => error,
             };
@@ -194,22 +222,28 @@ impl Client {
     }
 
     /// One attempt, or two side by side when the first is slow.
-    async fn hedged(
+    async fn hedged<T>(
         &self,
         op: &Op,
         auth: &Auth,
         body: &str,
+        read: Read<T>,
         limit: Deadline,
-    ) -> Result<Value, CallError> {
+    ) -> Result<T, CallError> {
         let used = self.http.connections();
-        let first = self.attempt(&used, op, auth, body.to_owned(), limit);
+        let attempt = async |connections: &Connections| {
+            let body = body.to_owned();
+            let answer = self.exchange(connections, op, auth, body, limit).await?;
+            read(&answer, auth.secret())
+        };
+        let first = attempt(&used);
         if op.retry != Retry::Always {
             return first.await;
         }
         let others = OnceLock::new();
         let second = || {
             let others = others.get_or_init(|| self.http.others(&used)).as_ref()?;
-            Some(self.attempt(others, op, auth, body.to_owned(), limit))
+            Some(attempt(others))
         };
         let (answer, winner) = first_good(first, self.attempt_timeout / HEDGE_PART, second).await;
         if winner == Winner::Second
@@ -219,18 +253,6 @@ impl Client {
             self.http.adopt(better.clone());
         }
         answer
-    }
-
-    async fn attempt(
-        &self,
-        connections: &Connections,
-        op: &Op,
-        auth: &Auth,
-        body: String,
-        limit: Deadline,
-    ) -> Result<Value, CallError> {
-        let answer = self.exchange(connections, op, auth, body, limit).await?;
-        read(&answer, auth.secret())
     }
 
     async fn exchange(
@@ -260,6 +282,45 @@ impl Client {
         let date = asked.await.ok()?.date;
         let parsed = jiff::fmt::rfc2822::parse(&date).ok()?;
         Some(parsed.timestamp())
+    }
+}
+
+/// The body of a request.
+fn body_of(op: &Op, variables: &Value) -> String {
+    json!({
+        "query": op.query,
+        "variables": without_nulls(variables),
+        "operationName": op.name,
+    })
+    .to_string()
+}
+
+/// What an answer with one token means.
+type Read<T> = fn(&Answer, &Secret) -> Result<T, CallError>;
+
+/// The `data` of an answer with the first of the errors beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Partly {
+    pub(crate) data: Value,
+    pub(crate) error: Option<CallError>,
+}
+
+/// As [`read`], but data that stands beside errors is not lost.
+fn read_partly(answer: &Answer, token: &Secret) -> Result<Partly, CallError> {
+    let error = match read(answer, token) {
+        Ok(data) => return Ok(Partly { data, error: None }),
+        Err(error) => error,
+    };
+    let body = (answer.status == 200).then(|| serde_json::from_slice(&answer.body).ok());
+    match body.flatten() {
+        Some(Value::Object(mut body)) => match body.remove("data") {
+            Some(data @ Value::Object(_)) => Ok(Partly {
+                data,
+                error: Some(error),
+            }),
+            _ => Err(error),
+        },
+        _ => Err(error),
     }
 }
 
@@ -371,6 +432,20 @@ mod tests {
             read_as(200, body),
             Err(CallError::Unauthorized("Not Authorized".into()))
         );
+    }
+
+    #[test]
+    fn a_list_beside_errors_is_read_and_known_to_be_partial() {
+        let body = r#"{"data":{"a":1},"errors":[{"message":"Not Authorized"}]}"#;
+        let secret = Secret::new("tok-123456").unwrap();
+        let partly = read_partly(&answer(200, body), &secret).unwrap();
+        assert_eq!(partly.data, json!({"a": 1}));
+        assert!(partly.error.unwrap().is_unauthorized());
+        for body in [r#"{"data":null,"errors":[{"message":"x"}]}"#, "<html>", ""] {
+            assert!(read_partly(&answer(200, body), &secret).is_err(), "{body}");
+        }
+        let failed = r#"{"data":{"a":1}}"#;
+        assert!(read_partly(&answer(500, failed), &secret).is_err());
     }
 
     #[test]

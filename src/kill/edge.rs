@@ -2,7 +2,9 @@
 //!
 //! Nothing here may keep the kill waiting or make it fail: stderr and stdout are written by other
 //! threads (a terminal that does not read blocks them, not us), a closed pipe is no error, one Ctrl-C
-//! counts only before the first request, a second one ends it in 7, and so does a panic.
+//! counts only before the first request, a second one ends it in 7, and so does a panic. The work itself
+//! runs in a thread that is not waited for much beyond the deadline: a disk that hangs holds a thread
+//! for ever.
 
 use crate::args::{Format, KillArgs};
 use crate::pace::Pace;
@@ -30,7 +32,13 @@ const INTERRUPTED: u8 = 130;
 /// Longest wait for whoever reads stdout and stderr: within the deadline …
 const READER_MAX: Duration = Duration::from_secs(5);
 /// … and past it.
-const READER_PAST_DEADLINE: Duration = Duration::from_millis(500);
+const READER_PAST_DEADLINE: Duration = Duration::from_millis(250);
+/// Longest wait for the work past the deadline: with the readers' it stays below the second that the
+/// contract allows. It keeps the deadline itself, but for what the system does not let go of.
+const WORK_PAST_DEADLINE: Duration = Duration::from_millis(650);
+
+/// Stack of the thread that works: what the main thread would have.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// What the run leaves to be printed, and the exit code.
 struct Ending {
@@ -48,14 +56,11 @@ pub fn main_with(args: &KillArgs) -> u8 {
         .spawn(move || print_notes(&to_print))
         .ok();
     let progress = Progress::new(lines.clone());
-    let ending =
-        catch_unwind(AssertUnwindSafe(|| work(args, start, &progress))).unwrap_or_else(|_| {
-            drop(lines.send("launch kill broke: a bug. Something may still run (exit 7)".into()));
-            Ending {
-                document: without_targets(args),
-                code: NOT_VERIFIED,
-            }
-        });
+    let ending = if args.check || args.card || args.print_curl {
+        guarded(args, start, &progress)
+    } else {
+        bounded(args, start, &progress)
+    };
     let Ending { document, code } = ending;
     let printer = thread::Builder::new()
         .name("document".into())
@@ -73,6 +78,56 @@ pub fn main_with(args: &KillArgs) -> u8 {
         }
     }
     code
+}
+
+/// The work; a panic in it is an ending, too.
+fn guarded(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
+    catch_unwind(AssertUnwindSafe(|| work(args, start, progress))).unwrap_or_else(|_| {
+        progress.say("launch kill broke: a bug. Something may still run (exit 7)".into());
+        Ending {
+            document: without_targets(args),
+            code: NOT_VERIFIED,
+        }
+    })
+}
+
+/// [`guarded`] in a thread of its own; what does not come back in time is left behind.
+fn bounded(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
+    let (own_args, own_progress) = (args.clone(), progress.clone());
+    let longest = args.deadline.saturating_add(WORK_PAST_DEADLINE);
+    let left = longest.saturating_sub(start.elapsed());
+    match in_time(left, move || guarded(&own_args, start, &own_progress)) {
+        Ok(ending) => ending,
+        Err(Late::NoThread) => guarded(args, start, progress),
+        Err(Late::Hangs) => {
+            let why = "something on this machine hangs (a disk?) beyond the deadline";
+            progress.say(format!("{why}: the kill ends unproved (exit 7)"));
+            cut_off(args, start, progress, why)
+        }
+    }
+}
+
+/// Why work in a thread of its own has no result.
+#[derive(Debug, PartialEq, Eq)]
+enum Late {
+    /// There is no thread to be had.
+    NoThread,
+    /// It does not come back.
+    Hangs,
+}
+
+/// Runs `work` in a thread that is waited for no longer than `left`.
+fn in_time<T: Send + 'static>(
+    left: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Late> {
+    let (done, result) = channel();
+    thread::Builder::new()
+        .name("kill".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || drop(done.send(work())))
+        .map_err(|_| Late::NoThread)?;
+    result.recv_timeout(left).map_err(|_| Late::Hangs)
 }
 
 /// `--card` and `--print-curl`: on paper, without asking anybody.
@@ -174,7 +229,12 @@ fn cut_short(args: &KillArgs, start: Instant, progress: &Progress) -> Ending {
             code: INTERRUPTED,
         };
     }
-    let report = run::interrupted(args, start.elapsed(), progress);
+    cut_off(args, start, progress, "interrupted twice by the operator")
+}
+
+/// The report of a run that was ended before its own end.
+fn cut_off(args: &KillArgs, start: Instant, progress: &Progress, why: &str) -> Ending {
+    let report = run::cut_off(args, start.elapsed(), progress, why);
     for target in &report.targets {
         progress.say(format!(
             "ended before its end; may still run: {}",
@@ -249,5 +309,18 @@ fn print(document: &str) {
             stderr,
             "the report on stdout is incomplete: {error}"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_left_behind() {
+        assert_eq!(in_time(Duration::from_mins(1), || 7), Ok(7));
+        let (_keeps_it_waiting, never) = channel::<()>();
+        let hung = in_time(Duration::from_millis(20), move || never.recv().is_ok());
+        assert_eq!(hung, Err(Late::Hangs));
     }
 }

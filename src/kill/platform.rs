@@ -72,7 +72,8 @@ pub enum Listing {
 pub struct Deployments {
     /// The deployments of the asked service.
     pub items: Vec<Deployment>,
-    /// Whether every page was read. An incomplete list proves nothing about what it leaves out.
+    /// Whether every page was read, without an error beside it. An incomplete list proves nothing about
+    /// what it leaves out; what it names is there.
     pub is_complete: bool,
 }
 
@@ -183,8 +184,8 @@ pub async fn service_exists(
         .call(&ops::SERVICE_INSTANCE, &variables, deadline)
         .await?;
     let service = member(&data, "serviceInstance")?;
-    let same = text(service, "serviceId")? == ids.service_id
-        && text(service, "environmentId")? == ids.environment_id;
+    let same = same_id(&text(service, "serviceId")?, &ids.service_id)
+        && same_id(&text(service, "environmentId")?, &ids.environment_id);
     if !same {
         return Err(CallError::Malformed(
             "the answer is about another service".into(),
@@ -195,47 +196,25 @@ pub async fn service_exists(
 
 /// Lists deployments of a service, newest first. Deployments of another service or environment,
 /// should the platform ignore the filter, are left out.
+///
+/// # Errors
+/// A page that is missing, or has errors beside its data: nothing of the list is told then.
 pub async fn deployments(
     client: &Client,
     ids: &ServiceIds,
     listing: Listing,
     deadline: Deadline,
 ) -> Result<Deployments, CallError> {
-    let status =
-        (listing == Listing::NotFinal).then(|| json!({"notIn": ["REMOVED", "FAILED", "SKIPPED"]}));
-    let pages = if listing == Listing::Newest {
-        1
-    } else {
-        PAGES_MAX
-    };
     let mut items = Vec::new();
     let mut after: Option<String> = None;
-    for _ in 0..pages {
-        let variables = json!({
-            "input": {
-                "projectId": ids.project_id, "environmentId": ids.environment_id,
-                "serviceId": ids.service_id, "status": status,
-            },
-            "first": PAGE_SIZE,
-            "after": after,
-        });
-        let data = client.call(&ops::DEPLOYMENTS, &variables, deadline).await?;
-        let page = member(&data, "deployments")?;
-        for node in nodes(page)? {
-            let item = Deployment::read(node).map_err(CallError::Malformed)?;
-            let is_ours = item
-                .service_id
-                .as_ref()
-                .is_none_or(|id| *id == ids.service_id)
-                && item
-                    .environment_id
-                    .as_ref()
-                    .is_none_or(|id| *id == ids.environment_id);
-            if is_ours {
-                items.push(item);
-            }
+    for _ in 0..listing.pages_max() {
+        let asked = listing.variables(ids, after.as_deref());
+        let data = client.call(&ops::DEPLOYMENTS, &asked, deadline).await?;
+        let page = take_page(&data, ids, &mut items)?;
+        if let Some(gap) = page.gap {
+            return Err(gap);
         }
-        after = next_page(page)?;
+        after = page.next;
         if after.is_none() {
             return Ok(Deployments {
                 items,
@@ -247,6 +226,108 @@ pub async fn deployments(
         items,
         is_complete: false,
     })
+}
+
+/// As [`deployments`], for whoever stops what it names: what can be read of a list that is not whole,
+/// and why it is not. `None` = it is whole.
+///
+/// # Errors
+/// Nothing of it can be read.
+pub(crate) async fn deployments_partly(
+    client: &Client,
+    ids: &ServiceIds,
+    listing: Listing,
+    deadline: Deadline,
+) -> Result<(Vec<Deployment>, Option<CallError>), CallError> {
+    let mut items = Vec::new();
+    let mut after: Option<String> = None;
+    for _ in 0..listing.pages_max() {
+        let asked = listing.variables(ids, after.as_deref());
+        let answer = client
+            .call_partly(&ops::DEPLOYMENTS, &asked, deadline)
+            .await
+            .and_then(|answer| Ok((take_page(&answer.data, ids, &mut items)?, answer.error)));
+        let (page, error) = match answer {
+            Ok(answer) => answer,
+            // What earlier pages named is there all the same.
+            Err(error) if !items.is_empty() => return Ok((items, Some(error))),
+            Err(error) => return Err(error),
+        };
+        let gap = error.or(page.gap);
+        after = page.next;
+        if gap.is_some() || after.is_none() {
+            return Ok((items, gap));
+        }
+    }
+    let gap = CallError::Malformed("the list of deployments has no end".into());
+    Ok((items, Some(gap)))
+}
+
+impl Listing {
+    fn pages_max(self) -> usize {
+        if self == Self::Newest { 1 } else { PAGES_MAX }
+    }
+
+    fn variables(self, ids: &ServiceIds, after: Option<&str>) -> Value {
+        let status =
+            (self == Self::NotFinal).then(|| json!({"notIn": ["REMOVED", "FAILED", "SKIPPED"]}));
+        json!({
+            "input": {
+                "projectId": ids.project_id, "environmentId": ids.environment_id,
+                "serviceId": ids.service_id, "status": status,
+            },
+            "first": PAGE_SIZE,
+            "after": after,
+        })
+    }
+}
+
+/// What a page of deployments says beside them.
+struct Page {
+    next: Option<String>,
+    /// A record that cannot be read, if there is one: it hides no other.
+    gap: Option<CallError>,
+}
+
+/// Adds a page's deployments of the asked service to `items`.
+fn take_page(
+    data: &Value,
+    ids: &ServiceIds,
+    items: &mut Vec<Deployment>,
+) -> Result<Page, CallError> {
+    let page = member(data, "deployments")?;
+    let edges = member(page, "edges")?
+        .as_array()
+        .ok_or_else(|| CallError::Malformed("`edges` is no list".into()))?;
+    let mut gap = None;
+    for edge in edges {
+        match Deployment::read(edge.get("node").unwrap_or(&Value::Null)) {
+            Ok(item) if is_of(&item, ids) => items.push(item),
+            Ok(_) => {}
+            Err(why) => gap = Some(CallError::Malformed(why)),
+        }
+    }
+    match next_page(page) {
+        Ok(next) => Ok(Page { next, gap }),
+        Err(error) if !items.is_empty() => Ok(Page {
+            next: None,
+            gap: Some(error),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a record is of the asked service; one that does not say counts. Ids are UUIDs, which the
+/// platform may write in other letters than the operator.
+fn is_of(item: &Deployment, ids: &ServiceIds) -> bool {
+    let same =
+        |told: &Option<String>, asked: &str| told.as_ref().is_none_or(|id| same_id(id, asked));
+    same(&item.service_id, &ids.service_id) && same(&item.environment_id, &ids.environment_id)
+}
+
+/// Whether two ids are the same.
+pub(crate) fn same_id(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 /// Reads one deployment.

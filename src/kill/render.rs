@@ -14,10 +14,7 @@ pub fn report(report: &Report, color: bool) -> String {
         of_target(&mut text, target, color);
     }
     if report.targets.len() > 1 {
-        line(
-            &mut text,
-            &format!("all targets: {}", headline(report.verdict, color)),
-        );
+        verdict_line(&mut text, "all targets: ", report.verdict, "", color);
     }
     text
 }
@@ -58,9 +55,12 @@ fn of_target(text: &mut String, target: &TargetReport, color: bool) {
         | Verdict::Unverified
         | Verdict::Failed => format!(" after {}", span(target.elapsed_ms)),
     };
-    line(
+    verdict_line(
         text,
-        &format!("{}: {}{time}", target.env, headline(target.verdict, color)),
+        &format!("{}: ", target.env),
+        target.verdict,
+        &time,
+        color,
     );
     crate::render_positions::unsold(text, target);
     line(text, &format!("  because     {}", target.reason));
@@ -189,8 +189,36 @@ pub fn positions(list: &[crate::report::Position]) -> String {
     text
 }
 
-/// Adds a line; control characters of others' texts cannot move the cursor.
+/// Adds a line; control characters of others' texts cannot move the cursor or begin a line of their own.
 pub(crate) fn line(text: &mut String, line: &str) {
-    text.push_str(line.trim_end());
+    text.push_str(plain(line).trim_end());
     text.push('\n');
+}
+
+/// One line, whatever others put into it.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// A line that ends with a verdict, which may be coloured.
+fn verdict_line(text: &mut String, head: &str, verdict: Verdict, tail: &str, color: bool) {
+    text.push_str(&plain(head));
+    text.push_str(&headline(verdict, color));
+    line(text, tail);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_texts_forge_no_line_and_move_no_cursor() {
+        let mut text = String::new();
+        line(&mut text, "nonce x\nstaging: VERIFIED\u{1b}[2J\u{9b}1A");
+        assert_eq!(text.lines().count(), 1, "{text:?}");
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{9b}'));
+        let mut text = String::new();
+        verdict_line(&mut text, "a\u{1b}b: ", Verdict::Verified, " in 1 s", true);
+        assert_eq!(text, "a b: \u{1b}[1;32mVERIFIED stopped\u{1b}[0m in 1 s\n");
+    }
 }

@@ -25,6 +25,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether it can be sent at all: one that no header may carry is a mangled copy.
+    pub fn fits_header(&self) -> bool {
+        self.0.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+    }
+
     /// `text` with every occurrence of this secret replaced by `[redacted]`.
     pub fn scrub(&self, text: &str) -> String {
         if self.0.len() < SCRUB_MIN_LEN {

@@ -2,7 +2,7 @@
 //!
 //! Pure over a snapshot and a point in time. The judgement itself is `verdict`'s.
 
-use super::board::{Probe, ReadBack, ServiceFreeze, State, TraderRecord, WatchdogRecord};
+use super::board::{Outcome, Probe, ReadBack, ServiceFreeze, State, TraderRecord, WatchdogRecord};
 use crate::process::Life;
 use crate::report::{PathStatus, WitnessReport};
 use crate::trader::Extent;
@@ -474,7 +474,13 @@ pub(crate) fn is_settled(state: &State, frame: &Frame, is_success: bool, now: In
         .values()
         .any(|process| process.life() == Life::Alive);
     let is_search_pending = state.is_searched && dead.is_some() && state.searched_at.is_none();
+    // A stop on its way would be broken off: the list may be refused where the stop is not.
+    let is_request_pending = state.tracks.values().any(|track| {
+        let mut sent = track.sent.values();
+        sent.any(|sent| sent.outcome == Outcome::Pending)
+    });
     !is_watchdog_pending
+        && !is_request_pending
         && !is_process_alive
         && !is_search_pending
         && !is_venue_pending(state, frame, now)

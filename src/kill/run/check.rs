@@ -87,7 +87,7 @@ pub async fn check(
     progress: &Progress,
 ) -> Result<CheckReport, Unusable> {
     let mut found = resolve(args, around)?;
-    complete::complete(&mut found, args, pace).await?;
+    complete::complete(&mut found, args, pace, true).await?;
     for note in &found.notes {
         progress.say(format!("note: {note}"));
     }

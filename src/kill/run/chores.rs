@@ -3,6 +3,7 @@
 //! None of it may delay a stop or fail the kill; each says on the board what it changed, how to
 //! put it back, and what could still start the trader again.
 
+use super::assess;
 use super::board::{Board, ServiceFreeze};
 use super::pursuit::Job;
 use crate::client::Client;
@@ -12,6 +13,48 @@ use crate::platform::{self, ServiceIds};
 use crate::report::Change;
 use crate::state_dir::{EnvName, StateDir};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time for reading what is there before it is changed: the change must not wait for it.
+const READ_FIRST_MAX: Duration = Duration::from_secs(2);
+/// Between two looks for the project id in what the platform listed.
+const PROJECT_LOOK: Duration = Duration::from_millis(100);
+
+/// The same ids with the project, which auto-deploy and freeze need: where nobody named it, the token or
+/// a listed deployment does.
+pub(crate) async fn with_project(
+    board: &Board,
+    client: &Client,
+    ids: ServiceIds,
+    deadline: Deadline,
+) -> ServiceIds {
+    if ids.project_id.is_some() {
+        return ids;
+    }
+    let environment_id = ids.environment_id.clone();
+    let scope = platform::project_token(client, deadline.at_most(READ_FIRST_MAX)).await;
+    let mut project_id = scope
+        .ok()
+        .filter(|scope| platform::same_id(&scope.environment_id, &environment_id))
+        .map(|scope| scope.project_id);
+    while project_id.is_none() && !deadline.is_over() {
+        project_id = board.read(|state| {
+            let mut listed = state
+                .tracks
+                .values()
+                .filter_map(|track| track.last.as_ref());
+            listed.find_map(|last| {
+                let is_of = last.environment_id.as_ref() == Some(&environment_id);
+                last.project_id.clone().filter(|_| is_of)
+            })
+        });
+        if project_id.is_none() && board.read(|state| assess::dead_at(state).is_some()) {
+            break; // nothing is listed that could tell it
+        }
+        deadline.sleep(PROJECT_LOOK).await;
+    }
+    ServiceIds { project_id, ..ids }
+}
 
 /// The freeze of this run, and whether it yields to one that stands already.
 ///
@@ -82,7 +125,8 @@ pub(crate) async fn freeze_service(
     put_back: String,
     deadline: Deadline,
 ) {
-    let before = freeze::read_variable(&client, &ids, deadline).await;
+    let ids = with_project(&board, &client, ids, deadline).await;
+    let before = freeze::read_variable(&client, &ids, deadline.at_most(READ_FIRST_MAX)).await;
     if before.as_ref().is_ok_and(|before| freeze.yields_to(before)) {
         board.write(|state| {
             state.service_freeze = ServiceFreeze::Earlier;
@@ -118,7 +162,8 @@ pub(crate) async fn auto_deploy_off(
     dashboard: Option<String>,
     deadline: Deadline,
 ) {
-    let status = platform::auto_deploy(&client, &ids, deadline).await;
+    let ids = with_project(&board, &client, ids, deadline).await;
+    let status = platform::auto_deploy(&client, &ids, deadline.at_most(READ_FIRST_MAX)).await;
     if status.as_ref().is_ok_and(|status| !status.enabled) {
         return;
     }

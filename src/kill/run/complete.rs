@@ -13,13 +13,20 @@ use crate::platform::{self, Service};
 use crate::targets::{Resolved, Target, Unusable};
 use std::fmt::Write;
 
-/// Fills in what is missing, or says what to paste.
+/// Whether ids are missing that the platform could tell.
+pub(crate) fn has_gap(target: &Target, pace: &Pace) -> bool {
+    let needs = target.environment_id.is_none() || target.service_id.is_none();
+    needs && client(target, pace).is_some()
+}
+
+/// Fills in what is missing, or says what to paste. `is_all` = there is no target beside these.
 pub(crate) async fn complete(
     found: &mut Resolved,
     args: &KillArgs,
     pace: &Pace,
+    is_all: bool,
 ) -> Result<(), Unusable> {
-    let is_only = found.targets.len() == 1;
+    let is_only = is_all && found.targets.len() == 1;
     let mut complete = Vec::new();
     for target in std::mem::take(&mut found.targets) {
         let needs = target.environment_id.is_none() || target.service_id.is_none();

@@ -10,14 +10,18 @@ use crate::platform::{self, Listing};
 use crate::targets::{Resolved, Target, Unusable};
 
 /// Refuses unless every target runs and is beyond doubt.
-pub(crate) async fn refuse_unless_ready(found: &Resolved, pace: &Pace) -> Result<(), Unusable> {
+pub(crate) async fn refuse_unless_ready(
+    found: &Resolved,
+    pace: &Pace,
+    limit: Deadline,
+) -> Result<(), Unusable> {
     if let Some((env, why)) = found.unreadable.first() {
         return Err(Unusable(format!(
             "no drill: the kill file of {env} is unusable: {why}"
         )));
     }
     for target in &found.targets {
-        ready(target, pace).await.map_err(|why| {
+        ready(target, pace, limit).await.map_err(|why| {
             Unusable(format!(
                 "no drill on {}: {why}. Nothing was asked to stop",
                 target.env
@@ -27,14 +31,14 @@ pub(crate) async fn refuse_unless_ready(found: &Resolved, pace: &Pace) -> Result
     Ok(())
 }
 
-async fn ready(target: &Target, pace: &Pace) -> Result<(), String> {
+async fn ready(target: &Target, pace: &Pace, limit: Deadline) -> Result<(), String> {
     if let Some(doubt) = target.doubts.first() {
         return Err(doubt.clone());
     }
     let (Some(client), Some(ids)) = (client(target, pace), service_ids(target)) else {
         return Err("its platform cannot be asked (token, service id)".into());
     };
-    let limit = Deadline::after(pace.request_timeout);
+    let limit = limit.at_most(pace.request_timeout);
     for auth in target
         .auths
         .iter()

@@ -31,10 +31,11 @@ pub(crate) use flatten::unsold;
 pub use scoped::{Stop, stop_deployment};
 
 use crate::args::KillArgs;
+use crate::deadline::Deadline;
 use crate::freeze::Freeze;
 use crate::pace::Pace;
 use crate::report::{Report, TargetReport};
-use crate::targets::{Surroundings, Unusable, resolve};
+use crate::targets::{Resolved, Surroundings, Target, Unusable, resolve};
 use crate::verdict::{Goal, Verdict};
 use board::Asked;
 use pursuit::{Job, pursue};
@@ -51,7 +52,7 @@ use trader_path::Voice;
 pub struct Progress {
     lines: std::sync::mpsc::Sender<String>,
     asked: Asked,
-    /// The targets, as [`Target::describe`] names them.
+    /// The targets' names.
     targets: Arc<Mutex<Vec<String>>>,
     /// Set when the operator presses Ctrl-C while something comes before the stop.
     hurry: Arc<AtomicBool>,
@@ -93,7 +94,12 @@ impl Progress {
         }
     }
 
-    pub(crate) fn say(&self, line: String) {
+    /// Others' texts stand in a line (names of services, addresses): none of them moves the cursor.
+    pub(crate) fn say(&self, mut line: String) {
+        let is_odd = |c: char| c.is_control() && c != '\n';
+        if line.contains(is_odd) {
+            line = line.replace(is_odd, " ");
+        }
         drop(self.lines.send(line));
     }
 }
@@ -134,48 +140,43 @@ pub async fn run_with(
     for note in &found.notes {
         progress.say(format!("note: {note}"));
     }
-    complete::complete(&mut found, args, &pace).await?;
-    let verb = match (args.reduce_only, args.flatten) {
-        (true, _) => "reduces",
-        (false, true) => "sells, then stops,",
-        (false, false) => "stops",
+    let mut crew = Crew {
+        args,
+        around,
+        progress,
+        pace: &pace,
+        freeze: &freeze,
+        start,
+        span: args.deadline,
+        jobs: JoinSet::new(),
     };
-    let command = args.command();
+    // What is known well enough is stopped before anybody is asked about the others; a drill looks at
+    // all of them first.
+    let later = if args.drill {
+        0
+    } else {
+        crew.send_complete(&mut found)
+    };
+    let needed = complete::complete(&mut found, args, &pace, later == 0).await;
+    match needed {
+        Ok(()) => {}
+        Err(why) if later > 0 => progress.say(format!("note: {why}")),
+        Err(why) => return Err(why),
+    }
     for target in &found.targets {
-        progress.say(format!("{command} {verb} {}", target.describe()));
-        let mut named = progress
-            .targets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        named.push(target.describe());
+        crew.name(target);
     }
     if args.drill {
-        drill::refuse_unless_ready(&found, &pace).await?;
+        let limit = Deadline::from_start(start, args.deadline);
+        drill::refuse_unless_ready(&found, &pace, limit).await?;
+        // Its figures count from here; its deadline does not.
+        crew.start = Instant::now();
+        crew.span = limit.remaining();
     }
-    let start = if args.drill { Instant::now() } else { start };
-    // One freeze for the whole run: a target with several services has one file and many variables.
-    let mut crew = JoinSet::new();
-    for (place, target) in found.targets.into_iter().enumerate() {
-        let job = Job {
-            goal: if args.reduce_only {
-                Goal::ReduceOnly
-            } else {
-                Goal::Stop
-            },
-            flatten: args.flatten.then(|| progress.clone()),
-            only: None,
-            voice: voice(args, around),
-            freeze: Some((freeze.clone(), around.state_dir.clone())),
-            may_revoke_venue_key: args.revoke_venue_key,
-            is_drill: args.drill,
-            pace: pace.clone(),
-            start,
-            span: args.deadline,
-            asked: Arc::clone(&progress.asked),
-            target,
-        };
-        crew.spawn(async move { (place, pursue(job).await) });
+    for target in std::mem::take(&mut found.targets) {
+        crew.send(target);
     }
+    let mut crew = crew.jobs;
     let mut reports: Vec<(usize, TargetReport)> = Vec::new();
     let mut bugs = 0_u32;
     while let Some(ended) = crew.join_next().await {
@@ -202,6 +203,73 @@ pub async fn run_with(
     let report = Report::new(targets);
     record::write(around, args, &report).await;
     Ok(report)
+}
+
+/// The targets that are being pursued. One freeze for the whole run: a target with several services has
+/// one file and many variables.
+struct Crew<'a> {
+    args: &'a KillArgs,
+    around: &'a Surroundings,
+    progress: &'a Progress,
+    pace: &'a Pace,
+    freeze: &'a Freeze,
+    start: Instant,
+    span: Duration,
+    jobs: JoinSet<(usize, TargetReport)>,
+}
+
+impl Crew<'_> {
+    /// Starts on every target of which nothing has to be asked first; returns how many those are.
+    fn send_complete(&mut self, found: &mut Resolved) -> usize {
+        let (needy, ready): (Vec<Target>, Vec<Target>) = std::mem::take(&mut found.targets)
+            .into_iter()
+            .partition(|target| complete::has_gap(target, self.pace));
+        found.targets = needy;
+        let count = ready.len();
+        for target in ready {
+            self.name(&target);
+            self.send(target);
+        }
+        count
+    }
+
+    /// Says what is about to happen to a target.
+    fn name(&self, target: &Target) {
+        let verb = match (self.args.reduce_only, self.args.flatten) {
+            (true, _) => "reduces",
+            (false, true) => "sells, then stops,",
+            (false, false) => "stops",
+        };
+        let command = self.args.command();
+        let described = target.describe();
+        self.progress.say(format!("{command} {verb} {described}"));
+        let named = self.progress.targets.lock();
+        let mut named = named.unwrap_or_else(PoisonError::into_inner);
+        named.push(target.env.clone());
+    }
+
+    fn send(&mut self, target: Target) {
+        let (args, place) = (self.args, self.jobs.len());
+        let job = Job {
+            goal: if args.reduce_only {
+                Goal::ReduceOnly
+            } else {
+                Goal::Stop
+            },
+            flatten: args.flatten.then(|| self.progress.clone()),
+            only: None,
+            voice: voice(args, self.around),
+            freeze: Some((self.freeze.clone(), self.around.state_dir.clone())),
+            may_revoke_venue_key: args.revoke_venue_key,
+            is_drill: args.drill,
+            pace: self.pace.clone(),
+            start: self.start,
+            span: self.span,
+            asked: Arc::clone(&self.progress.asked),
+            target,
+        };
+        self.jobs.spawn(async move { (place, pursue(job).await) });
+    }
 }
 
 fn voice(args: &KillArgs, around: &Surroundings) -> Voice {
@@ -234,15 +302,26 @@ fn new_freeze(args: &KillArgs, around: &Surroundings) -> Freeze {
     }
 }
 
-/// The report of a run that the operator ended after its first request: nothing is proved.
-pub(crate) fn interrupted(args: &KillArgs, elapsed: Duration, progress: &Progress) -> Report {
+/// The report of a run that was ended after its first request, and `why`: nothing is proved.
+pub(crate) fn cut_off(
+    args: &KillArgs,
+    elapsed: Duration,
+    progress: &Progress,
+    why: &str,
+) -> Report {
     let named = progress.targets.lock();
     let named = named.unwrap_or_else(PoisonError::into_inner).clone();
     let of_one = |env: String| TargetReport {
         verdict: Verdict::Unverified,
         elapsed_ms: board::ms(elapsed),
-        runbook: vec!["run it again, and let it end".into()],
-        ..unreachable_target(env, "interrupted twice by the operator".into(), args)
+        runbook: vec![
+            "run it again, and let it end".into(),
+            format!(
+                "what it had changed by then is not listed: launch status --env {env}, then \
+                 launch reenable --env {env} --reason \"…\""
+            ),
+        ],
+        ..unreachable_target(env, why.to_owned(), args)
     };
     Report::new(named.into_iter().map(of_one).collect())
 }

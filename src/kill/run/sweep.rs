@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::deployment::{Deployment, Status};
 use crate::pace::Pace;
-use crate::platform::{self, Deployments, Listing, ServiceIds};
+use crate::platform::{self, Listing, ServiceIds};
 use crate::process::ProcessId;
 use crate::verdict::PlatformSays;
 use serde_json::Value;
@@ -48,6 +48,14 @@ pub(crate) struct Sweep {
     pub(crate) first: Option<String>,
     pub(crate) pace: Pace,
     pub(crate) deadline: Deadline,
+}
+
+/// One listing.
+#[derive(Debug)]
+struct List {
+    items: Vec<Deployment>,
+    /// Why it is not whole. What it names is acted on all the same; what it leaves out is not known.
+    gap: Option<CallError>,
 }
 
 /// Since when nothing has been live.
@@ -117,7 +125,7 @@ impl Sweep {
                     failures = 0;
                     self.heard(&list).await;
                     self.act();
-                    self.judge(&mut clear, list.is_complete)
+                    self.judge(&mut clear, &list)
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
@@ -140,7 +148,7 @@ impl Sweep {
     }
 
     /// One listing; while it takes its time, what is due goes out all the same.
-    async fn look_and_act(&self) -> Result<Deployments, CallError> {
+    async fn look_and_act(&self) -> Result<List, CallError> {
         let mut look = std::pin::pin!(self.look());
         loop {
             tokio::select! {
@@ -152,25 +160,28 @@ impl Sweep {
     }
 
     /// One listing.
-    async fn look(&self) -> Result<Deployments, CallError> {
+    async fn look(&self) -> Result<List, CallError> {
         let limit = self.deadline.at_most(self.pace.request_timeout);
         match &self.scope {
             Scope::Service => {
-                platform::deployments(&self.client, &self.ids, Listing::NotFinal, limit).await
+                let (client, ids) = (&self.client, &self.ids);
+                let listed =
+                    platform::deployments_partly(client, ids, Listing::NotFinal, limit).await;
+                listed.map(|(items, gap)| List { items, gap })
             }
             Scope::Only(id) => {
                 let one = platform::deployment(&self.client, id, limit).await?;
                 self.with_record(|record| record.service_proved = true);
-                Ok(Deployments {
+                Ok(List {
                     items: vec![one],
-                    is_complete: true,
+                    gap: None,
                 })
             }
         }
     }
 
     /// Takes a listing in; what was live and is not listed any more is read by its id.
-    async fn heard(&self, list: &Deployments) {
+    async fn heard(&self, list: &List) {
         for deployment in &list.items {
             self.see(deployment);
         }
@@ -185,7 +196,9 @@ impl Sweep {
                 .filter(|(id, track)| {
                     // A cancelled build whose process is not known may yet get one.
                     let may_hide = self.is_local && !state.process_of.contains_key(*id);
-                    !listed.contains(id.as_str())
+                    // Another sweep's are read with that one's token: here they may be refused.
+                    self.is_mine(track)
+                        && !listed.contains(id.as_str())
                         && (track.is_live || track.final_status.is_none() || may_hide)
                 })
                 .map(|(id, track)| (id.clone(), track.status_seen.is_some()))
@@ -198,7 +211,7 @@ impl Sweep {
                 Ok(deployment) => self.see(&deployment),
                 // An id that this service never listed and that the platform does not know.
                 Err(CallError::NotFound(_)) => self.vanished(&id, "not found"),
-                Err(CallError::Unauthorized(_)) if !was_listed && list.is_complete => {
+                Err(CallError::Unauthorized(_)) if !was_listed && list.gap.is_none() => {
                     self.vanished(&id, "not a deployment of this service");
                 }
                 Err(error) => self.board.write(|state| {
@@ -214,8 +227,11 @@ impl Sweep {
 
     /// Whether a record says itself that it belongs to the swept service: then that exists.
     fn names_service(&self, item: &Deployment) -> bool {
-        item.service_id.as_ref() == Some(&self.ids.service_id)
-            && item.environment_id.as_ref() == Some(&self.ids.environment_id)
+        let same = |told: &Option<String>, asked: &str| {
+            told.as_ref().is_some_and(|id| platform::same_id(id, asked))
+        };
+        same(&item.service_id, &self.ids.service_id)
+            && same(&item.environment_id, &self.ids.environment_id)
     }
 
     fn vanished(&self, id: &str, said: &str) {
@@ -366,7 +382,7 @@ impl Sweep {
     }
 
     /// After a listing: live, or clear for long enough. Returns the pause until the next one.
-    fn judge(&self, clear: &mut Clear, is_complete: bool) -> Duration {
+    fn judge(&self, clear: &mut Clear, list: &List) -> Duration {
         let at = self.board.ms();
         let is_live = self.board.read(|state| {
             state
@@ -374,7 +390,7 @@ impl Sweep {
                 .values()
                 .any(|track| track.is_live && self.is_mine(track))
         });
-        if is_live || !is_complete {
+        if is_live || list.gap.is_some() {
             *clear = Clear::default();
             self.board.write(|state| {
                 if state.platform_path.confirmed_ms.is_some() {
@@ -385,9 +401,9 @@ impl Sweep {
                     record.dead_at = None;
                     record.is_exhausted = false;
                 }
-                if !is_complete {
+                if let Some(gap) = &list.gap {
                     state.platform_path.detail =
-                        "the list of deployments is too long to be read".into();
+                        format!("the list of deployments is not whole: {gap}");
                 }
             });
             return self.pace.poll;
@@ -434,7 +450,7 @@ impl Sweep {
             if let Some(record) = state.sweeps.get_mut(&self.key()) {
                 record.says = PlatformSays::Nothing;
                 record.dead_at = None;
-                record.is_exhausted = !error.may_pass();
+                record.is_exhausted = error.is_final_for_reads();
             }
         });
     }

@@ -51,10 +51,12 @@ pub(crate) async fn revoke(
                     };
                     board.write(|state| {
                         state.watchdog = record;
-                        state.changed.push(Change {
-                            what: REVOKED.into(),
-                            put_back,
-                        });
+                        if revoked.frozen {
+                            state.changed.push(Change {
+                                what: REVOKED.into(),
+                                put_back,
+                            });
+                        }
                     });
                     return;
                 }

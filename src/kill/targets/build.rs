@@ -82,7 +82,7 @@ pub(super) fn build(
         name: env.cloned(),
         is_local,
         endpoint: endpoint(&label, file, has_file, args, around, found)?,
-        auths: auths(env, file, around),
+        auths: auths(env, file, around, found),
         project_id,
         environment_id,
         service_id,
@@ -99,7 +99,7 @@ pub(super) fn build(
         )?,
         watchdog_url: address(&label, "watchdog_url", of_file(&file.watchdog_url), found),
         dashboard_url: of_file(&file.dashboard_url),
-        halt_tokens: halt_tokens(env, is_local, around),
+        halt_tokens: halt_tokens(env, is_local, around, found),
         platform_process: file.local.as_ref().and_then(LocalProcesses::platform),
         trader_process: file
             .local
@@ -218,19 +218,33 @@ fn address(
 }
 
 /// Platform tokens in reading order, without repeats. A local target has only its own.
-fn auths(env: Option<&EnvName>, file: &KillFile, around: &Surroundings) -> Vec<Auth> {
-    let from_file = around.token(TokenFile::Platform, env).map(Auth::Project);
+fn auths(
+    env: Option<&EnvName>,
+    file: &KillFile,
+    around: &Surroundings,
+    found: &mut Resolved,
+) -> Vec<Auth> {
+    let from_file = usable(
+        "the token file",
+        around.token(TokenFile::Platform, env),
+        found,
+    )
+    .map(Auth::Project);
     if file.is_local() {
         return from_file.into_iter().collect();
     }
-    let variable = |name: &str| around.variable(name).and_then(Secret::new);
+    let mut variable =
+        |name: &str| usable(name, around.variable(name).and_then(Secret::new), found);
     let own_name = env.map(own_token_variable);
     let candidates = [
         variable("RAILWAY_TOKEN").map(Auth::Project),
-        own_name.as_deref().and_then(variable).map(Auth::Project),
+        own_name
+            .as_deref()
+            .and_then(&mut variable)
+            .map(Auth::Project),
         file.token_env
             .as_deref()
-            .and_then(variable)
+            .and_then(&mut variable)
             .map(Auth::Project),
         from_file,
         variable("RAILWAY_API_TOKEN").map(Auth::Bearer),
@@ -244,6 +258,19 @@ fn auths(env: Option<&EnvName>, file: &KillFile, around: &Surroundings) -> Vec<A
     auths
 }
 
+/// A token that no header may carry is named and left out: it must not stand before one that works.
+fn usable(place: &str, token: Option<Secret>, found: &mut Resolved) -> Option<Secret> {
+    let token = token?;
+    if token.fits_header() {
+        return Some(token);
+    }
+    let note = format!("{place} holds characters that no token has: it is left out");
+    if !found.notes.contains(&note) {
+        found.notes.push(note);
+    }
+    None
+}
+
 /// `RAILWAY_TOKEN_<ENV>`: the platform token of one environment.
 pub(crate) fn own_token_variable(env: &EnvName) -> String {
     format!(
@@ -253,9 +280,19 @@ pub(crate) fn own_token_variable(env: &EnvName) -> String {
 }
 
 /// Environment, then file; for a local target the file first: the variable is likely another's.
-fn halt_tokens(env: Option<&EnvName>, is_local: bool, around: &Surroundings) -> Vec<Secret> {
+fn halt_tokens(
+    env: Option<&EnvName>,
+    is_local: bool,
+    around: &Surroundings,
+    found: &mut Resolved,
+) -> Vec<Secret> {
     let variable = around.variable("LAUNCH_HALT_TOKEN").and_then(Secret::new);
-    let file = around.token(TokenFile::Halt, env);
+    let variable = usable("LAUNCH_HALT_TOKEN", variable, found);
+    let file = usable(
+        "the halt token's file",
+        around.token(TokenFile::Halt, env),
+        found,
+    );
     let mut tokens: Vec<Secret> = if is_local {
         [file, variable]
     } else {

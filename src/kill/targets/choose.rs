@@ -5,6 +5,7 @@
 use super::build::{build, has_id_flags, is_token_of_here, local_stand_in, venue};
 use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
 use crate::args::KillArgs;
+use crate::endpoint::Endpoint;
 use crate::kill_file::KillFile;
 use crate::state_dir::{EnvName, StateError};
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub fn resolve(args: &KillArgs, around: &Surroundings) -> Result<Resolved, Unusa
     } else {
         every_env(args, around, &known, &mut found)?;
     }
+    leave_others_traders(&mut found, &known, args);
     set_foreign_deployments(&mut found, &known);
     Ok(found)
 }
@@ -205,20 +207,22 @@ fn every_env(
     }
     let mut built = Vec::new();
     for (env, file) in known {
-        match file {
-            Ok(file) => {
-                let file = file.clone().unwrap_or_default();
-                built.push(build(Some(env), &file, true, args, around, found)?);
-            }
-            Err(error) => match local_stand_in(env, args, around) {
-                Some(file) => {
-                    found.notes.push(format!(
-                        "{error}; going on with what this machine's platform knows"
-                    ));
-                    built.push(build(Some(env), &file, true, args, around, found)?);
-                }
-                None => found.unreadable.push((env.to_string(), error.to_string())),
-            },
+        if let Ok(file) = file {
+            let file = file.clone().unwrap_or_default();
+            built.push(build(Some(env), &file, true, args, around, found)?);
+        }
+    }
+    for (env, file) in known {
+        let Err(error) = file else { continue };
+        if let Some(file) = local_stand_in(env, args, around) {
+            found.notes.push(format!(
+                "{error}; going on with what this machine's platform knows"
+            ));
+            built.push(build(Some(env), &file, true, args, around, found)?);
+        } else if let Some(target) = by_variables(env, error, args, around, &built, found)? {
+            built.push(target);
+        } else {
+            found.unreadable.push((env.to_string(), error.to_string()));
         }
     }
     if known.is_empty() {
@@ -254,6 +258,73 @@ fn every_env(
         found.targets.extend(rest);
     }
     Ok(())
+}
+
+/// In place of a kill file that cannot be read: what the environment variables name, unless another
+/// target is just that. What the file names may still run.
+fn by_variables(
+    env: &EnvName,
+    error: &StateError,
+    args: &KillArgs,
+    around: &Surroundings,
+    others: &[Target],
+    found: &mut Resolved,
+) -> Result<Option<Target>, Unusable> {
+    let mut own = Resolved::default();
+    let mut target = build(
+        Some(env),
+        &KillFile::default(),
+        false,
+        args,
+        around,
+        &mut own,
+    )?;
+    let is_known = others.iter().any(|other| {
+        !other.is_local
+            && other.service_id == target.service_id
+            && (target.environment_id.is_none() || other.environment_id == target.environment_id)
+    });
+    if is_known || target.service_id.is_none() || !target.can_be_asked() {
+        return Ok(None);
+    }
+    found.notes.extend(own.notes);
+    found.notes.push(format!(
+        "{error}; going on with what the environment variables name"
+    ));
+    target
+        .doubts
+        .push(format!("what the kill file names may still run: {error}"));
+    Ok(Some(target))
+}
+
+/// An address from the environment that is another known target's own would stop that one.
+fn leave_others_traders(found: &mut Resolved, known: &Known, args: &KillArgs) {
+    if args.trader_url.is_some() {
+        return;
+    }
+    let address = |file: &KillFile| Endpoint::parse(file.trader_url.as_deref()?).ok();
+    for target in &mut found.targets {
+        let Some(url) = target.trader_url.clone() else {
+            continue;
+        };
+        let mut files = known
+            .iter()
+            .filter_map(|(env, file)| Some((env, file.as_ref().ok()?.as_ref()?)));
+        let is_own = |env: &EnvName| target.name.as_ref() == Some(env);
+        let is_in_own_file = files
+            .clone()
+            .any(|(env, file)| is_own(env) && address(file).as_ref() == Some(&url));
+        let owner = files.find(|(env, file)| {
+            !is_own(env) && address(file).as_ref() == Some(&url) && is_elsewhere(file, target)
+        });
+        if let (false, Some((owner, _))) = (is_in_own_file, owner) {
+            found.notes.push(format!(
+                "{}: LAUNCH_TRADER_URL is {owner}'s trader: it is ignored",
+                target.env
+            ));
+            target.trader_url = None;
+        }
+    }
 }
 
 /// Adds a target and, where the environment variables name another one, that one too.

@@ -289,3 +289,64 @@ fn a_state_directory_that_cannot_be_listed_does_not_hide_the_variables() {
     assert!(found.notes[0].contains("a-file"), "{:?}", found.notes);
     assert!(resolved(&file, &[], &[]).is_err());
 }
+
+#[test]
+fn a_broken_kill_file_does_not_keep_alive_what_the_variables_name() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("kill-production.json"), "{\"env\": ").unwrap();
+    let named = [("RAILWAY_TOKEN", "t-1"), ("RAILWAY_SERVICE_ID", "svc-p")];
+    let found = resolved(dir.path(), &[], &named).unwrap();
+    assert_eq!(names(&found), ["production"]);
+    assert_eq!(found.targets[0].service_id.as_deref(), Some("svc-p"));
+    assert_eq!(
+        found.targets[0].doubts.len(),
+        1,
+        "what it named may still run"
+    );
+    assert!(found.unreadable.is_empty());
+    // Once, and not in place of a target that is just that.
+    write(dir.path(), "staging", "railway", "svc-p");
+    let found = resolved(dir.path(), &[], &named).unwrap();
+    assert_eq!(names(&found), ["staging"]);
+    assert_eq!(found.unreadable.len(), 1);
+}
+
+#[test]
+fn a_token_that_no_header_may_carry_does_not_stand_before_one_that_works() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "production", "railway", "svc-p");
+    let mangled = [
+        ("RAILWAY_TOKEN", "tok\u{7f}en\n2"),
+        ("LAUNCH_HALT_TOKEN", "\u{e4}"),
+    ];
+    let found = resolved(dir.path(), &["--env", "production"], &mangled).unwrap();
+    let own = Secret::new("token-of-production").unwrap();
+    assert_eq!(found.targets[0].auths, [Auth::Project(own)]);
+    assert!(found.targets[0].halt_tokens.is_empty());
+    let notes = found.notes.join("\n");
+    assert!(notes.contains("RAILWAY_TOKEN") && notes.contains("LAUNCH_HALT_TOKEN"));
+    assert!(!notes.contains("tok\u{7f}"), "{notes}");
+}
+
+#[test]
+fn the_trader_of_another_target_is_not_halted_by_a_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "staging", "railway", "svc-s");
+    write(dir.path(), "production", "railway", "svc-p");
+    let (state, production) = (
+        StateDir::at(dir.path()),
+        EnvName::parse("production").unwrap(),
+    );
+    let mut file = KillFile::read(&state, &production).unwrap().unwrap();
+    file.trader_url = Some("https://trader.example".into());
+    file.write(&state, &production).unwrap();
+    let variable = [("LAUNCH_TRADER_URL", "https://trader.example/")];
+    let found = resolved(dir.path(), &["--env", "staging"], &variable).unwrap();
+    assert_eq!(found.targets[0].trader_url, None);
+    assert!(found.notes.join("\n").contains("production's trader"));
+    let found = resolved(dir.path(), &["--env", "production"], &variable).unwrap();
+    assert!(found.targets[0].trader_url.is_some(), "its own");
+    let flag = ["--env", "staging", "--trader-url", "https://trader.example"];
+    let found = resolved(dir.path(), &flag, &[]).unwrap();
+    assert!(found.targets[0].trader_url.is_some(), "by flag it is meant");
+}

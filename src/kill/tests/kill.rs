@@ -18,7 +18,8 @@ use launch_kill::report::{PathStatus, TargetReport};
 use launch_kill::targets::Unusable;
 use launch_kill::verdict::WitnessStatus;
 use launch_kill::{
-    EnvName, KillArgs, LocalProcesses, Pace, Progress, Report, Surroundings, Verdict, freeze,
+    EnvName, KillArgs, LocalProcesses, Pace, Progress, Report, Secret, Surroundings, TokenFile,
+    Verdict, freeze,
 };
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -197,6 +198,171 @@ fn the_environment_is_frozen_and_deployment_on_push_is_off() {
             .iter()
             .all(|change| !change.put_back.is_empty())
     );
+}
+
+/// One fault of the network for some operations.
+fn faulty(
+    kind: fake::fault::Kind,
+    operations: &'static [&'static str],
+    left: Option<u32>,
+) -> fake::fault::Fault {
+    fake::fault::Fault {
+        kind,
+        operations,
+        left,
+    }
+}
+
+#[test]
+fn what_a_list_beside_errors_names_is_stopped_and_nothing_is_concluded_from_it() {
+    let fake = Fake::local()
+        .with_file(|file| file.deployment_id = None)
+        .with(|world| {
+            world.takes_halt = false;
+            world.fault = Some(faulty(
+                fake::fault::Kind::PartialErrors,
+                &["Deployments"],
+                None,
+            ));
+        });
+    let report = kill(&fake, &["--env", "staging", "--deadline", "1s"]);
+    ended(&report, Verdict::Unverified);
+    assert!(!fake.trader_lives(), "{report:#?}");
+    assert_eq!(report.deployments[0].action, Some("stop"));
+}
+
+#[test]
+fn an_error_that_nobody_knows_does_not_end_the_looking() {
+    let unknown = fake::fault::Kind::Message("Something went wrong on our side");
+    let fake = Fake::railway()
+        .with_file(|file| {
+            file.deployment_id = None;
+            file.trader_url = None;
+        })
+        .with(|world| world.fault = Some(faulty(unknown, &["Deployments"], Some(2))));
+    let report = kill_railway(&fake, &["--env", "staging"]);
+    ended(&report, Verdict::PlatformOnly);
+    assert!(!fake.trader_lives(), "{report:#?}");
+}
+
+#[test]
+fn a_stop_on_its_way_is_not_broken_off_because_the_list_is_refused() {
+    let fake = Fake::railway()
+        .with_file(|file| file.trader_url = None)
+        .with(|world| world.wire = Wire::StopLimited { secs: 1, times: 1 });
+    fake.world.lock().unwrap().fault = Some(faulty(
+        fake::fault::Kind::Message("Not Authorized"),
+        &[
+            "Deployments",
+            "Deployment",
+            "ServiceInstance",
+            "ProjectToken",
+        ],
+        None,
+    ));
+    let report = kill_railway(&fake, &["--env", "staging"]);
+    assert_eq!(report.verdict.exit_code(), 7, "{report:#?}");
+    assert!(
+        !fake.trader_lives(),
+        "the stop was limited once: {report:#?}"
+    );
+}
+
+#[test]
+fn freeze_and_auto_deploy_find_the_project_that_nobody_named() {
+    for is_told_by_token in [true, false] {
+        let fake = Fake::local().with_file(|file| file.project_id = None);
+        if !is_told_by_token {
+            let refused = fake::fault::Kind::Message("Not Authorized");
+            fake.world.lock().unwrap().fault = Some(faulty(refused, &["ProjectToken"], None));
+        }
+        let report = kill(&fake, &["--env", "staging"]);
+        ended(&report, Verdict::Verified);
+        assert!(!fake.world.lock().unwrap().auto_deploy, "{report:#?}");
+        assert!(frozen(&fake), "{report:#?}");
+    }
+}
+
+#[test]
+fn a_read_that_hangs_does_not_take_the_time_of_the_change() {
+    let reads = &["Variables", "AutoDeployStatus"];
+    let fake = Fake::local()
+        .with(|world| world.fault = Some(faulty(fake::fault::Kind::Hang, reads, None)));
+    let report = kill(&fake, &["--env", "staging", "--deadline", "8s"]);
+    assert!(!fake.world.lock().unwrap().auto_deploy, "{report:#?}");
+    assert!(frozen(&fake), "{report:#?}");
+}
+
+#[test]
+fn a_target_whose_ids_are_asked_for_does_not_keep_the_others_alive() {
+    let fake = Fake::local();
+    let hung = Fake::local().with(|world| world.wire = Wire::Hangs);
+    let ci = EnvName::parse("ci").unwrap();
+    let mut file = hung.file.clone();
+    file.service_id = None;
+    file.write(&fake.dir(), &ci).unwrap();
+    let token = Secret::new("platform-token-1").unwrap();
+    fake.dir()
+        .write_token(TokenFile::Platform, &ci, &token)
+        .unwrap();
+    let args = Cli::try_parse_from(["launch-kill", "--deadline", "5s", "--settle", "60ms"]);
+    let around = Surroundings {
+        variables: BTreeMap::new(),
+        state_dir: Some(fake.dir()),
+    };
+    let patient = Pace {
+        request_timeout: Duration::from_secs(4),
+        ..pace()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (start, progress) = (Instant::now(), Progress::silent());
+    let report = runtime
+        .block_on(launch_kill::run(
+            &args.unwrap().kill,
+            &around,
+            &patient,
+            start,
+            &progress,
+        ))
+        .unwrap();
+    assert_eq!(report.targets.len(), 2, "{report:#?}");
+    assert_eq!(report.verdict.exit_code(), 7);
+    let world = fake.world.lock().unwrap();
+    let mut requests = world.requests.iter();
+    let (stopped_at, ..) = requests.find(|(_, op, ..)| op == "DeploymentStop").unwrap();
+    let waited = stopped_at.duration_since(start);
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[test]
+fn a_watchdog_that_did_not_freeze_is_not_told_as_changed() {
+    for (frozen, told) in [(false, 0), (true, 1)] {
+        let (fake, _watchdog) = with_watchdog(frozen, 0, None);
+        let report = kill_railway(&fake, &["--env", "staging"]);
+        let about = |change: &&launch_kill::report::Change| change.what.contains("watchdog");
+        assert_eq!(
+            report.changed.iter().filter(about).count(),
+            told,
+            "{report:#?}"
+        );
+    }
+}
+
+#[test]
+fn ids_in_other_letters_are_the_same_ids() {
+    let fake = Fake::local().with_file(|file| {
+        file.deployment_id = None;
+        file.trader_url = None;
+    });
+    {
+        let mut world = fake.world.lock().unwrap();
+        world.any_letters = true;
+    }
+    let report = kill(&fake, &["--env", "staging", "--service-id", "SVC-1"]);
+    assert!(!fake.trader_lives(), "{report:#?}");
 }
 
 #[test]
@@ -978,9 +1144,7 @@ fn frozen(fake: &Fake) -> bool {
 #[test]
 fn a_check_names_what_is_odd() {
     let fake = Fake::railway().with_file(|file| file.schema_version = 9);
-    let token = fake
-        .dir()
-        .token_path(launch_kill::TokenFile::Halt, &staging());
+    let token = fake.dir().token_path(TokenFile::Halt, &staging());
     std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let endpoint = fake.platform.url("/graphql/v2");
     let line = [
@@ -1090,7 +1254,7 @@ fn a_scoped_stop_touches_one_deployment() {
         env: "staging".into(),
         is_local: true,
         endpoint: launch_kill::Endpoint::parse(&fake.platform.url("/graphql/v2")).unwrap(),
-        auth: launch_kill::Auth::Project(launch_kill::Secret::new("platform-token-1").unwrap()),
+        auth: launch_kill::Auth::Project(Secret::new("platform-token-1").unwrap()),
         ids: launch_kill::ServiceIds {
             project_id: Some(fake::PROJECT.into()),
             environment_id: fake::ENVIRONMENT.into(),
@@ -1099,7 +1263,7 @@ fn a_scoped_stop_touches_one_deployment() {
         deployment_id: "d1".into(),
         trader_url: launch_kill::Endpoint::parse(&fake.trader.url("/")).ok(),
         instance_nonce: Some(NONCE.into()),
-        halt_token: launch_kill::Secret::new("halt-token-1"),
+        halt_token: Secret::new("halt-token-1"),
         trader_process: None,
         may_be_live: false,
         reason: "not verified".into(),

@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) remove: Effect,
     pub(crate) cancel: Effect,
     pub(crate) wire: Wire,
+    /// Ids in a list's filter may be written in other letters.
+    pub(crate) any_letters: bool,
     /// How long every answer of the platform takes.
     pub(crate) delay: std::time::Duration,
     /// Comes before `wire`.
@@ -163,6 +165,7 @@ impl Fake {
             remove: Effect::Real,
             cancel: Effect::Real,
             wire: Wire::Fine,
+            any_letters: false,
             delay: std::time::Duration::ZERO,
             fault: None,
             comes_back_after: None,
@@ -482,11 +485,16 @@ fn execute(
         "Deployments" => {
             come_back(world);
             let input = &variables["input"];
+            let any_letters = world.any_letters;
+            let is_asked = |name: &str, own: &str| {
+                let asked = input[name].as_str().unwrap_or_default();
+                asked == own || any_letters && asked.eq_ignore_ascii_case(own)
+            };
             let edges: Vec<Value> = world
                 .deployments
                 .iter_mut()
                 .filter(|d| {
-                    input["serviceId"] == d.service && input["environmentId"] == d.environment
+                    is_asked("serviceId", &d.service) && is_asked("environmentId", &d.environment)
                 })
                 .map(|d| json!({"cursor": d.id, "node": read(d)}))
                 .filter(|edge| {
