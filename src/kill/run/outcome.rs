@@ -254,10 +254,16 @@ fn runbook(job: &Job, verdict: Verdict) -> Vec<String> {
             "open {page}, remove every deployment of the service, look at its logs for new lines"
         ));
     }
-    steps.push(format!(
-        "run it again: launch kill --env {} --deadline 120s",
-        target.env
-    ));
+    steps.push(match job.goal {
+        Goal::Stop => format!(
+            "run it again: launch kill --env {} --deadline 120s",
+            target.env
+        ),
+        Goal::ReduceOnly => format!(
+            "stop it instead, it asks for no answer of the trader: launch kill --env {}",
+            target.env
+        ),
+    });
     if verdict == Verdict::PlatformOnly {
         steps.push(
             "make a witness possible: LAUNCH_TRADER_URL and LAUNCH_HALT_TOKEN, or the watchdog"
