@@ -57,8 +57,14 @@ impl Rig {
 
     /// The same with other settings.
     pub(super) async fn with(spec: impl FnOnce(&Path) -> ServiceSpec) -> Self {
+        Self::paced(SCALE, spec).await
+    }
+
+    /// The same at another pace: what lasts a moment at [`SCALE`] is over before a loaded machine
+    /// looks.
+    pub(super) async fn paced(scale: f64, spec: impl FnOnce(&Path) -> ServiceSpec) -> Self {
         let (dir, (repo, _)) = (tempfile::tempdir().unwrap(), repository());
-        let served = serve(dir.path()).await;
+        let served = serve(dir.path(), scale).await;
         let http = client();
         let wanted = json!(spec(repo.path()));
         let (status, answer) =
@@ -84,7 +90,7 @@ impl Rig {
     }
 
     pub(super) async fn start_platform(&mut self) {
-        self.served = Some(serve(self.dir.path()).await);
+        self.served = Some(serve(self.dir.path(), SCALE).await);
         // Its connections ended with the earlier one.
         self.http = client();
     }
@@ -269,10 +275,10 @@ fn client() -> reqwest::Client {
         .unwrap()
 }
 
-async fn serve(dir: &Path) -> Served {
+async fn serve(dir: &Path, time_scale: f64) -> Served {
     let options = PlatformOptions {
         state_dir: dir.to_owned(),
-        time_scale: SCALE,
+        time_scale,
         trader_bin: "/bin/false".into(),
     };
     server::start(&options, 0).await.unwrap()

@@ -5,7 +5,7 @@ use crate::loopback::server::end_when_idle;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_immediate_read_after_a_stop_lies() {
-    let rig = Rig::new(OBEDIENT).await;
+    let rig = Rig::paced(0.3, |repo| spec(repo, OBEDIENT)).await;
     let id = rig.deploy_active().await;
     let before = rig.deployment(&id).await;
     rig.mutate("deploymentStop", &id).await;
