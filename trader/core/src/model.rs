@@ -11,8 +11,7 @@
 //!
 //! Worked: S 95,000, K 94,899, σ 0.45, τ 300 s on the spot rule gives d = 0.7657 and p = 0.7781.
 
-use crate::units::{OraclePrice, Probability, ReferencePrice, Volatility};
-use rust_decimal::prelude::ToPrimitive as _;
+use crate::units::{OraclePrice, Probability, ReferencePrice, Volatility, to_float};
 
 /// Seconds of the model's year: 365 days.
 pub const YEAR_SECS: f64 = 365.0 * 86_400.0;
@@ -104,8 +103,8 @@ pub fn p_up(input: &ModelInput) -> Result<Estimate, ModelRefusal> {
     if input.remaining_ms <= 0 {
         return Err(ModelRefusal::NoTimeLeft);
     }
-    let s = in_range(input.oracle.get().to_f64())?;
-    let k = in_range(input.reference.get().to_f64())?;
+    let s = in_range(to_float(input.oracle.get()))?;
+    let k = in_range(to_float(input.reference.get()))?;
     let tau = ms_to_secs(input.remaining_ms);
     let sigma = input.volatility.get();
     let v = sigma * sigma / YEAR_SECS;
@@ -125,7 +124,7 @@ pub fn p_up(input: &ModelInput) -> Result<Estimate, ModelRefusal> {
                 ((s - k) / spread, k / spread)
             } else {
                 let known = average_so_far.ok_or(ModelRefusal::AverageUnknown)?;
-                let a = in_range(known.get().to_f64())?;
+                let a = in_range(to_float(known.get()))?;
                 let w = tau / l;
                 let spread = s * w * libm::sqrt(v * tau / 3.0);
                 // What the rest of the average must still bring.
@@ -148,7 +147,7 @@ pub fn plausibility(
     lookback_secs: u32,
     sigmas: f64,
 ) -> (f64, f64) {
-    let ratio = match (oracle.get().to_f64(), reference.get().to_f64()) {
+    let ratio = match (to_float(oracle.get()), to_float(reference.get())) {
         (Some(s), Some(k)) if s > 0.0 && k > 0.0 => libm::fabs(libm::log(s / k)),
         _ => f64::INFINITY,
     };

@@ -6,9 +6,8 @@
 //! How long before the close the venue's samples end is measured on its own average stream
 //! ([`SecondPrices::measure`]), never assumed: other people measured 3 s, undocumented.
 
-use crate::units::{EpochMs, OraclePrice};
+use crate::units::{EpochMs, OraclePrice, to_float};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 
 /// Seconds remembered: a whole 15-minute window, the sampling delay and some late seconds.
 const RING: usize = 1_024;
@@ -176,7 +175,7 @@ impl SecondPrices {
 
     /// Compares a value of the venue's average stream with our own averages, one per possible delay.
     pub fn measure(&mut self, at: EpochMs, secs: u32, value: OraclePrice) {
-        let (Some(last), Some(value)) = (self.last, value.get().to_f64()) else {
+        let (Some(last), Some(value)) = (self.last, to_float(value.get())) else {
             return;
         };
         let stamped = at.0.div_euclid(1_000);
@@ -196,7 +195,7 @@ impl SecondPrices {
     fn mean(&self, end: i64, secs: u32) -> Option<f64> {
         let (from, upto) = (self.upto(end - i64::from(secs))?, self.upto(end)?);
         let sum = upto.sum.saturating_sub(from.sum);
-        price_of(sum, i64::from(secs))?.get().to_f64()
+        to_float(price_of(sum, i64::from(secs))?.get())
     }
 
     /// How long before its stamp the venue's average ends, ms; 0 while its stream has told nothing.

@@ -7,8 +7,7 @@
 //! without enough returns there is no volatility, and without volatility no signal.
 
 use crate::model::{YEAR_SECS, ms_to_secs};
-use crate::units::{EpochMs, OraclePrice, Volatility};
-use rust_decimal::prelude::ToPrimitive as _;
+use crate::units::{EpochMs, OraclePrice, Volatility, to_float};
 
 /// Ticks remembered; at one a second enough for the longest return and its tolerance.
 const RING: usize = 64;
@@ -56,10 +55,13 @@ impl Horizon {
         self.newest = Some(at);
     }
 
+    fn is_fresh(&self, now: EpochMs) -> bool {
+        self.newest.is_some_and(|newest| now - newest <= MAX_AGE_MS)
+    }
+
     /// Variance per second.
-    fn variance(&self, now: EpochMs) -> Option<f64> {
-        let fresh = self.newest.is_some_and(|newest| now - newest <= MAX_AGE_MS);
-        (fresh && self.count >= MIN_RETURNS && self.secs > 0.0).then(|| self.squares / self.secs)
+    fn variance(&self) -> Option<f64> {
+        (self.count >= MIN_RETURNS && self.secs > 0.0).then(|| self.squares / self.secs)
     }
 }
 
@@ -73,6 +75,26 @@ pub struct VolatilityEstimator {
     history_ms: i64,
     short: Horizon,
     long: Horizon,
+    /// What both say since the last return: made once, asked by every strategy on every event.
+    made: Option<Made>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    volatility: Option<Volatility>,
+    surprise: Option<f64>,
+}
+
+impl Made {
+    fn of(short: &Horizon, long: &Horizon) -> Option<Self> {
+        let (short, long) = (short.variance()?, long.variance()?);
+        let yearly = libm::sqrt(f64::midpoint(short, long) * YEAR_SECS);
+        let ratio = libm::sqrt(short / long);
+        Some(Self {
+            volatility: Volatility::try_new(yearly).ok(),
+            surprise: (ratio.is_finite() && ratio > 0.0).then_some(ratio),
+        })
+    }
 }
 
 impl Default for VolatilityEstimator {
@@ -85,6 +107,7 @@ impl Default for VolatilityEstimator {
             history_ms: 0,
             short: Horizon::new(10_000, 120_000),
             long: Horizon::new(30_000, 600_000),
+            made: None,
         }
     }
 }
@@ -97,9 +120,7 @@ impl VolatilityEstimator {
         if self.last.is_some_and(|last| second(at) <= second(last)) {
             return;
         }
-        let Some(log_price) = price
-            .get()
-            .to_f64()
+        let Some(log_price) = to_float(price.get())
             .map(libm::log)
             .filter(|x| x.is_finite())
         else {
@@ -115,6 +136,7 @@ impl VolatilityEstimator {
         if let Some((lag_ms, earlier)) = self.at_distance(at, self.long.lag_ms) {
             self.long.add(at, log_price - earlier, lag_ms);
         }
+        self.made = Made::of(&self.short, &self.long);
         if let Some(slot) = self.ring.get_mut(self.next) {
             *slot = (at.0, log_price);
         }
@@ -135,15 +157,18 @@ impl VolatilityEstimator {
 
     /// The estimate at `now`, or `None` while there is not enough fresh, moving history.
     pub fn estimate(&self, now: EpochMs) -> Option<Volatility> {
-        let variance = f64::midpoint(self.short.variance(now)?, self.long.variance(now)?);
-        Volatility::try_new(libm::sqrt(variance * YEAR_SECS)).ok()
+        self.fresh(now)?.volatility
     }
 
     /// Short-term over long-term volatility (2 min against 10 min half-life): far from 1 the market has
     /// just changed, and neither estimate describes it. `None` whenever there is no estimate.
     pub fn surprise(&self, now: EpochMs) -> Option<f64> {
-        let ratio = libm::sqrt(self.short.variance(now)? / self.long.variance(now)?);
-        (ratio.is_finite() && ratio > 0.0).then_some(ratio)
+        self.fresh(now)?.surprise
+    }
+
+    fn fresh(&self, now: EpochMs) -> Option<&Made> {
+        let is_fresh = self.short.is_fresh(now) && self.long.is_fresh(now);
+        self.made.as_ref().filter(|_| is_fresh)
     }
 
     /// Milliseconds of history seen, long pauses not counted.

@@ -10,7 +10,7 @@ use trader_core::model::{ModelInput, Settlement, p_up, phi};
 use trader_core::order::{Order, OrderId, Purpose, Side};
 use trader_core::safeguards::{Approved, Gate, GateFacts};
 use trader_core::sim::rng::Rng;
-use trader_core::units::{EpochMs, OraclePrice, Outcome, Usd, Volatility};
+use trader_core::units::{EpochMs, OraclePrice, Outcome, Probability, Usd, Volatility};
 use trader_core::window::WindowId;
 
 const VALUES: usize = 1_024;
@@ -139,7 +139,9 @@ fn gate() -> Runs {
         book_price: Some("0.55".parse().unwrap()),
         lease_until: Some(now.plus_ms(12_000)),
         entries_this_tick: 0,
+        fair: Some(Probability::try_new(0.62).unwrap()),
         clock_offset_ms: Some(3),
+        clock_age_ms: Some(4_000),
         unresolved_orders: 0,
         mode: Mode::Paper,
     };

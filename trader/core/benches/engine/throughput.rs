@@ -72,8 +72,11 @@ fn recorded(strategies: usize, market: impl Iterator<Item = Event>) -> (Vec<Even
     recording.next_events(EVENTS, &mut events);
     let report = recording.run().report();
     let did = format!(
-        "{} windows, {} orders, {} fills",
-        report.windows, report.sent, report.fills
+        "{} windows, {} orders, {} fills, journal {}",
+        report.windows,
+        report.sent,
+        report.fills,
+        report.journal_digest.get(7..15).unwrap_or_default()
     );
     (events, did)
 }

@@ -7,9 +7,8 @@ use super::options::{OptionError, OptionSpec, Options};
 use super::{Component, EntryRule, Signal, WarmUp, json, refuse};
 use crate::manifest::Manifest;
 use crate::refusal::{Figure, Refusal};
-use crate::units::PriceGap;
+use crate::units::{PriceGap, to_float};
 use crate::view::MarketView;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 use std::num::NonZeroU32;
 
@@ -72,8 +71,8 @@ impl EntryRule for Band {
             ));
         }
         // A bound that is no float would be none; a PriceGap always is one.
-        let min = self.edge_min.get().to_f64().unwrap_or(f64::INFINITY);
-        let max = self.edge_max.get().to_f64().unwrap_or(f64::NEG_INFINITY);
+        let min = to_float(self.edge_min.get()).unwrap_or(f64::INFINITY);
+        let max = to_float(self.edge_max.get()).unwrap_or(f64::NEG_INFINITY);
         if signal.edge.is_nan() || signal.edge < min {
             return Err(refuse(
                 "edge_below_min",

@@ -8,9 +8,8 @@ use crate::fees::TAKER_FEE_RATE_F64;
 use crate::manifest::Manifest;
 use crate::model::Estimate;
 use crate::refusal::{Figure, Refusal};
-use crate::units::{Outcome, Probability};
+use crate::units::{Outcome, Probability, to_float};
 use crate::view::MarketView;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[];
@@ -58,7 +57,7 @@ pub(crate) fn of_outcome(
     let priced = view
         .book(outcome)
         .and_then(|book| book.ask)
-        .and_then(|price| Some((price, price.get().to_f64()?)));
+        .and_then(|price| Some((price, to_float(price.get())?)));
     let (price, ask) = priced.ok_or(refuse("missing_ask", Figure::None, Figure::None))?;
     let fee = TAKER_FEE_RATE_F64 * ask * (1.0 - ask);
     Ok(Signal {

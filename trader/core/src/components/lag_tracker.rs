@@ -9,10 +9,9 @@ use super::options::{OptionError, OptionKind, OptionSpec, Options};
 use super::{Analysis, Component, Lag, Observation, Readings, WarmUp, refuse};
 use crate::manifest::Manifest;
 use crate::refusal::{Figure, Refusal};
-use crate::units::EpochMs;
+use crate::units::{EpochMs, to_float};
 use crate::view::MarketView;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
@@ -70,6 +69,37 @@ struct LagTracker {
     history: [u8; MEASUREMENTS],
     history_next: usize,
     history_filled: usize,
+}
+
+/// Sums over pairs of returns: UI with itself, oracle with itself, UI with oracle; pairs in which both
+/// moved.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    uu: f64,
+    oo: f64,
+    uo: f64,
+    pairs: u32,
+}
+
+impl Sums {
+    /// The correlation of the oracle's returns with the UI's of `lag` steps before.
+    fn correlation(&self, index: u8, lag: usize) -> Option<Best> {
+        let Self { uu, oo, uo, pairs } = *self;
+        let norm = libm::sqrt(uu * oo);
+        if pairs < MIN_PAIRS || !norm.is_finite() || norm <= 0.0 {
+            return None;
+        }
+        let correlation = (uo / norm).clamp(-MOST, MOST);
+        let z = libm::atanh(correlation) * libm::sqrt(f64::from(pairs) - 3.0);
+        let p_value = libm::erfc(libm::fabs(z) / core::f64::consts::SQRT_2) * TRIED;
+        Some(Best {
+            index,
+            steps: lag,
+            correlation,
+            p_value: p_value.min(1.0),
+            beta: (uo / uu).clamp(0.0, BETA_MAX),
+        })
+    }
 }
 
 /// The best delay of one measurement.
@@ -195,17 +225,19 @@ impl LagTracker {
         if self.filled < self.cells + LONGEST + 1 {
             return;
         }
-        let mut later = self.back(step, 0).unwrap_or_default();
-        for back in 0..self.returns.len() {
-            let earlier = self.back(step, back + 1).unwrap_or_default();
-            if let Some(slot) = self.returns.get_mut(back) {
-                *slot = (later.0 - earlier.0, later.1 - earlier.1);
-            }
+        let Some(mut at) = self.index(step) else {
+            return;
+        };
+        let mut later = self.ring.get(at).copied().unwrap_or_default();
+        for slot in &mut self.returns {
+            at = at.checked_sub(1).unwrap_or(self.ring.len() - 1);
+            let earlier = self.ring.get(at).copied().unwrap_or_default();
+            *slot = (later.0 - earlier.0, later.1 - earlier.1);
             later = earlier;
         }
         let mut best: Option<Best> = None;
-        for (index, lag) in (0_u8..).zip(LAGS) {
-            if let Some(seen) = self.correlate(index, lag)
+        for (index, (lag, sums)) in (0_u8..).zip(LAGS.into_iter().zip(self.sums())) {
+            if let Some(seen) = sums.correlation(index, lag)
                 && best.is_none_or(|best| seen.correlation > best.correlation)
             {
                 best = Some(seen);
@@ -219,35 +251,20 @@ impl LagTracker {
         self.history_filled = (self.history_filled + 1).min(MEASUREMENTS);
     }
 
-    /// The correlation of the oracle's returns with the UI's of `lag` steps before.
-    fn correlate(&self, index: u8, lag: usize) -> Option<Best> {
-        let (mut uu, mut oo, mut uo, mut pairs) = (0.0, 0.0, 0.0, 0_u32);
-        let oracle = self
-            .returns
-            .iter()
-            .take(self.cells)
-            .map(|(_, oracle)| oracle);
-        let ui = self.returns.iter().skip(lag).map(|(ui, _)| ui);
-        for (oracle, ui) in oracle.zip(ui) {
-            uu += ui * ui;
-            oo += oracle * oracle;
-            uo += ui * oracle;
-            pairs += u32::from(ui.abs() > 0.0 && oracle.abs() > 0.0);
+    /// Sums over the oracle's returns and the UI's of each delay before, all delays in one pass: the
+    /// additions of different delays do not wait for each other.
+    fn sums(&self) -> [Sums; LAGS.len()] {
+        let mut all = [Sums::default(); LAGS.len()];
+        for (back, (_, oracle)) in self.returns.iter().take(self.cells).enumerate() {
+            for (sums, lag) in all.iter_mut().zip(LAGS) {
+                let (ui, _) = self.returns.get(back + lag).copied().unwrap_or_default();
+                sums.uu += ui * ui;
+                sums.oo += oracle * oracle;
+                sums.uo += ui * oracle;
+                sums.pairs += u32::from(ui.abs() > 0.0) & u32::from(oracle.abs() > 0.0);
+            }
         }
-        let norm = libm::sqrt(uu * oo);
-        if pairs < MIN_PAIRS || !norm.is_finite() || norm <= 0.0 {
-            return None;
-        }
-        let correlation = (uo / norm).clamp(-MOST, MOST);
-        let z = libm::atanh(correlation) * libm::sqrt(f64::from(pairs) - 3.0);
-        let p_value = libm::erfc(libm::fabs(z) / core::f64::consts::SQRT_2) * TRIED;
-        Some(Best {
-            index,
-            steps: lag,
-            correlation,
-            p_value: p_value.min(1.0),
-            beta: (uo / uu).clamp(0.0, BETA_MAX),
-        })
+        all
     }
 
     fn lag(&self) -> Result<Lag, Refusal> {
@@ -284,7 +301,7 @@ impl LagTracker {
 }
 
 fn log_of(price: Decimal) -> Option<f64> {
-    price.to_f64().map(libm::log).filter(|x| x.is_finite())
+    to_float(price).map(libm::log).filter(|x| x.is_finite())
 }
 
 fn ms(steps: usize) -> i64 {

@@ -6,10 +6,9 @@ use super::options::{OptionError, OptionKind, OptionSpec, Options};
 use super::{Analysis, Component, Divergence, Observation, Readings, WarmUp, refuse};
 use crate::manifest::Manifest;
 use crate::refusal::{Figure, Refusal};
-use crate::units::{EpochMs, UiPrice};
+use crate::units::{EpochMs, UiPrice, to_float};
 use crate::view::MarketView;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[OptionSpec {
@@ -92,6 +91,6 @@ impl UiDivergence {
 fn gap_bps(a: Decimal, b: Decimal) -> f64 {
     a.checked_sub(b)
         .and_then(|gap| gap.checked_div(b))
-        .and_then(|part| part.to_f64())
+        .and_then(to_float)
         .map_or(f64::INFINITY, |part| part * 10_000.0)
 }

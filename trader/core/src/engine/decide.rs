@@ -22,6 +22,9 @@ pub(super) const EXIT_RETRY_MS: i64 = 1_000;
 /// Decisions that are no refusals, as they are remembered.
 const ENTERED: &str = "entered";
 
+/// A strategy by its place, and its proposal.
+pub(super) type Proposed = (usize, Option<Result<Proposal, Refusal>>);
+
 impl Engine {
     pub(super) fn decide_asset(&mut self, asset: Asset, out: &mut Commands) {
         for length in 0..self.market.lengths().len() {
@@ -33,20 +36,27 @@ impl Engine {
     }
 
     pub(super) fn decide_window(&mut self, id: WindowId, out: &mut Commands) {
-        for index in 0..self.strategies.len() {
-            let trades = self
-                .strategies
-                .get(index)
-                .is_some_and(|s| s.asset() == id.asset());
-            if trades {
+        // Nothing that one strategy does changes what another sees on the same event.
+        let mut proposals = std::mem::take(&mut self.proposals);
+        self.collect_proposals(id, &mut proposals);
+        let anything_held = self.ledger.held_in(id).next().is_some();
+        for (index, proposal) in proposals.drain(..) {
+            if anything_held {
                 self.decide_exits(index, id, out);
-                self.decide_entry(index, id, out);
             }
+            self.decide_entry(index, id, proposal, out);
         }
+        self.proposals = proposals;
     }
 
-    fn decide_entry(&mut self, index: usize, id: WindowId, out: &mut Commands) {
-        match self.proposal(index, id) {
+    fn decide_entry(
+        &mut self,
+        index: usize,
+        id: WindowId,
+        proposal: Option<Result<Proposal, Refusal>>,
+        out: &mut Commands,
+    ) {
+        match proposal {
             None => {}
             Some(Err(refusal)) => self.refuse(index, id, &refusal, out),
             Some(Ok(proposal)) => match self.draft_entry(index, id, &proposal) {
@@ -67,28 +77,43 @@ impl Engine {
         }
     }
 
-    /// What the strategy proposes; `None` when the window is over or not listed.
-    fn proposal(&mut self, index: usize, id: WindowId) -> Option<Result<Proposal, Refusal>> {
-        let state = self.market.window_mut(id)?;
-        if !state.was_open && matches!(state.window.at(self.now), WindowPhase::Open(_)) {
+    /// What each of the asset's strategies proposes, from one view; `None` when the window is over or
+    /// not listed.
+    fn collect_proposals(&mut self, id: WindowId, into: &mut Vec<Proposed>) {
+        let now = self.now;
+        if let Some(state) = self.market.window_mut(id)
+            && !state.was_open
+            && matches!(state.window.at(now), WindowPhase::Open(_))
+        {
             state.was_open = true;
             self.tally.windows = self.tally.windows.saturating_add(1);
         }
-        let state = self.market.window(id)?;
-        let instance = self.strategies.get(index)?;
-        match state.window.at(self.now) {
-            WindowPhase::Closed => None,
-            WindowPhase::Future => {
-                let opens_in = Figure::Ms(state.window.id.open() - self.now);
-                let refusal =
-                    Refusal::new("window_not_open", Refuser::View, opens_in, Figure::Ms(0));
-                Some(Err(refusal))
+        let market = &self.market;
+        let view = market
+            .window(id)
+            .and_then(|state| match state.window.at(now) {
+                WindowPhase::Closed => None,
+                WindowPhase::Future => Some(Err(Refusal::new(
+                    "window_not_open",
+                    Refuser::View,
+                    Figure::Ms(id.open() - now),
+                    Figure::Ms(0),
+                ))),
+                WindowPhase::Open(open) => Some(market.view(state, open)),
+            });
+        self.estimates.clear();
+        self.estimates.resize(self.strategies.len(), None);
+        for (index, instance) in self.strategies.iter().enumerate() {
+            if instance.asset() != id.asset() {
+                continue;
             }
-            WindowPhase::Open(open) => Some(
-                self.market
-                    .view(state, open)
-                    .and_then(|view| instance.decide(&view)),
-            ),
+            let model = self.models.get(index).copied().unwrap_or(index);
+            let proposal = match (&view, self.estimates.get_mut(model)) {
+                (Some(Ok(view)), Some(estimate)) => Some(instance.decide_with(view, estimate)),
+                (Some(Err(refusal)), _) => Some(Err(*refusal)),
+                (None, _) | (_, None) => None,
+            };
+            into.push((index, proposal));
         }
     }
 
@@ -138,7 +163,9 @@ impl Engine {
         if self.ledger.selling().is_some() {
             return;
         }
-        for (owner, outcome) in self.positions_left_by(index, id) {
+        let mut leaving = std::mem::take(&mut self.leaving);
+        self.positions_left_by(index, id, &mut leaving);
+        for (owner, outcome) in leaving.drain(..) {
             match self.exit_order(index, id, &owner, outcome) {
                 None => {}
                 Some(Err(refusal)) => self.refuse_exit(index, id, &refusal, out),
@@ -148,21 +175,21 @@ impl Engine {
                 }
             }
         }
+        self.leaving = leaving;
     }
 
     /// The positions that this strategy's exit rules are for: its own and, for the asset's first
     /// strategy, those of strategies that are no longer declared. A deploy must orphan nothing.
-    fn positions_left_by(&self, index: usize, id: WindowId) -> Vec<(StrategyId, Outcome)> {
+    fn positions_left_by(&self, index: usize, id: WindowId, into: &mut Vec<(StrategyId, Outcome)>) {
         let mut peers = self.strategies.iter().enumerate();
         let heir = peers.find(|(_, peer)| peer.asset() == id.asset());
         let is_heir = heir.is_some_and(|(first, _)| first == index);
         let own = self.strategies.get(index).map(StrategyInstance::id);
         let is_orphan = |owner: &StrategyId| self.strategies.iter().all(|peer| peer.id() != owner);
-        self.ledger
-            .held_in(id)
-            .filter(|(owner, _, _)| own == Some(*owner) || (is_heir && is_orphan(owner)))
-            .map(|(owner, outcome, _)| (owner.clone(), outcome))
-            .collect()
+        let held = self.ledger.held_in(id);
+        let left =
+            held.filter(|(owner, _, _)| own == Some(*owner) || (is_heir && is_orphan(owner)));
+        into.extend(left.map(|(owner, outcome, _)| (owner.clone(), outcome)));
     }
 
     /// The exit order that is due for one position; `None` when nothing is held or nothing is due.

@@ -18,13 +18,14 @@ use crate::journal::Line;
 use crate::ledger::{LedgerState, PositionKey, RECORD_VERSION, Record, RecordBody};
 use crate::manifest::{MANIFEST_SCHEMA_VERSION, Manifest};
 use crate::market::Market;
+use crate::model::Estimate;
 use crate::near_miss::near_miss;
 use crate::order::{Order, OrderId};
 use crate::refusal::Refusal;
 use crate::safeguards::{Approved, CeilingError, check_ceilings};
 use crate::strategy::{CompositionError, StrategyInstance};
 use crate::strategy_file::StrategyFile;
-use crate::units::{Asset, EpochMs, StrategyId, UnitError};
+use crate::units::{Asset, EpochMs, Outcome, StrategyId, UnitError};
 use crate::view::{Freshness, UiQuote};
 use crate::window::WindowLength;
 use std::collections::BTreeMap;
@@ -96,11 +97,17 @@ pub struct Engine {
     unsold: BTreeMap<PositionKey, &'static str>,
     /// Strategy by strategy in the manifest's order of priority, asset by asset.
     strategies: Vec<StrategyInstance>,
+    /// Per strategy the first one whose model is the same: it is asked once per event.
+    models: Vec<usize>,
     market: Market,
     gateway: Gateway,
     ledger: LedgerState,
     now: EpochMs,
     tally: Tally,
+    /// Of the present event; kept for their memory only.
+    proposals: Vec<decide::Proposed>,
+    estimates: Vec<Option<Result<Estimate, Refusal>>>,
+    leaving: Vec<(StrategyId, Outcome)>,
 }
 
 impl Engine {
@@ -152,16 +159,21 @@ impl Engine {
             max_oracle_age_ms: manifest.safeguards.max_oracle_age_ms.get().into(),
             max_book_age_ms: manifest.safeguards.max_book_age_ms.get().into(),
         };
+        let strategies = compose(manifest, files)?;
         let mut engine = Self {
             schema_version: manifest.schema_version,
             flatten_secs: manifest.exit.flatten_secs,
             unsold: BTreeMap::new(),
-            strategies: compose(manifest, files)?,
+            models: same_models(&strategies),
+            strategies,
             market: Market::new(&manifest.assets, lengths, freshness),
             gateway,
             ledger,
             now: EpochMs(0),
             tally: Tally::default(),
+            proposals: Vec::new(),
+            estimates: Vec::new(),
+            leaving: Vec::new(),
         };
         // What needs no history is ready at once: exits must work from the first tick.
         for asset in manifest.assets.iter().copied() {
@@ -314,6 +326,16 @@ fn compose(
         }
     }
     Ok(instances)
+}
+
+/// Per strategy the place of the first one that asks the same model of the same asset.
+fn same_models(strategies: &[StrategyInstance]) -> Vec<usize> {
+    let first = |(index, instance): (usize, &StrategyInstance)| {
+        let mut peers = strategies.iter();
+        let same = peers.position(|peer| instance.shares_model_with(peer));
+        same.unwrap_or(index)
+    };
+    strategies.iter().enumerate().map(first).collect()
 }
 
 fn distinct<T: Ord>(key: &'static str, items: &[T]) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! What the ledger's state tells: read only, nothing here changes it.
 
 use super::position::{Position, PositionKey};
-use super::state::{DAY_MS, HOUR_MS, LedgerState, MINUTE_MS, WindowBook};
+use super::state::{AtStake, DAY_MS, HOUR_MS, LedgerState, MINUTE_MS, WindowBook};
 use super::{OrderPhase, OrderState};
 use crate::order::{OrderId, Purpose, Side};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
@@ -112,7 +112,24 @@ impl LedgerState {
     }
 
     /// Positions that count against the limit: held ones, and entries that may yet become one.
-    pub fn position_count(&self) -> usize {
+    pub const fn position_count(&self) -> usize {
+        self.at_stake.positions
+    }
+
+    /// USD at stake: held positions at cost, and everything that may still fill at its worst.
+    pub const fn exposure(&self) -> Usd {
+        self.at_stake.usd
+    }
+
+    /// What is at stake, counted anew.
+    pub(super) fn weighed(&self) -> AtStake {
+        AtStake {
+            usd: self.weigh_usd(),
+            positions: self.count_positions(),
+        }
+    }
+
+    fn count_positions(&self) -> usize {
         self.active_books()
             .map(|(_, book)| {
                 let held = book.held().count();
@@ -130,8 +147,7 @@ impl LedgerState {
             .sum()
     }
 
-    /// USD at stake: held positions at cost, and everything that may still fill at its worst.
-    pub fn exposure(&self) -> Usd {
+    fn weigh_usd(&self) -> Usd {
         self.active_books()
             .map(|(_, book)| {
                 let held: Usd = book.held().map(|(_, position)| position.held_cost()).sum();

@@ -52,6 +52,16 @@ impl WindowBook {
     }
 }
 
+/// What all active windows come to: kept, because every order is judged by it several times and
+/// records are rare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AtStake {
+    /// Held positions at cost, and everything that may still fill at its worst.
+    pub(super) usd: Usd,
+    /// Held positions, and entries that may yet become one.
+    pub(super) positions: usize,
+}
+
 /// Everything a trader must not forget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerState {
@@ -59,6 +69,7 @@ pub struct LedgerState {
     pub(super) windows: BTreeMap<WindowId, WindowBook>,
     /// Windows with something at stake: all that exposure and counts must look at.
     pub(super) active: BTreeSet<WindowId>,
+    pub(super) at_stake: AtStake,
     pub(super) recent_orders: VecDeque<EpochMs>,
     /// When entries were throttled, within the last hour.
     pub(super) throttles: VecDeque<EpochMs>,
@@ -100,6 +111,10 @@ impl Default for LedgerState {
             last_seq: 0,
             windows: BTreeMap::new(),
             active: BTreeSet::new(),
+            at_stake: AtStake {
+                usd: Usd::ZERO,
+                positions: 0,
+            },
             recent_orders: VecDeque::new(),
             throttles: VecDeque::new(),
             last_entry: BTreeMap::new(),
@@ -156,6 +171,7 @@ impl LedgerState {
         }
         self.apply_body(record)?;
         self.last_seq = record.seq;
+        self.at_stake = self.weighed();
         Ok(())
     }
 

@@ -12,11 +12,10 @@ use crate::model::{ModelInput, Settlement, YEAR_SECS, p_up};
 use crate::sim::rng::Rng;
 use crate::sim::settlement::{OracleTrail, outcome};
 use crate::units::{
-    Asset, EpochMs, OraclePrice, ReferencePrice, Shares, TokenId, TokenPrice, Volatility,
+    Asset, EpochMs, OraclePrice, ReferencePrice, Shares, TokenId, TokenPrice, Volatility, to_float,
 };
 use crate::window::{SettlementRule, Window, WindowId, WindowLength};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 use std::collections::VecDeque;
 
 /// Look-back of the generated markets, seconds (the venue's 5-minute markets say 60, autumn 2026).
@@ -203,7 +202,7 @@ impl Market {
     fn show_ahead(&mut self, at: EpochMs, price: OraclePrice, out: &mut Vec<Event>) {
         let (_, _, decimals) = character(self.asset);
         let noise = 1.0 + UI_NOISE * self.ui_rng.normal();
-        let shown = price.get().to_f64().map(|price| price * noise);
+        let shown = to_float(price.get()).map(|price| price * noise);
         if let Some(price) = shown.and_then(|shown| price_of(shown, decimals)) {
             let at = at.plus_ms(-UI_LEAD_SECS * 1_000);
             let tick = PriceTick {

@@ -215,6 +215,18 @@ fn givers(needs: Quantity) -> String {
         .join(" or ")
 }
 
+/// Whether a component reads nothing of its own strategy: the same view gives the same answer.
+pub(super) fn needs_view_only(id: &str) -> bool {
+    let reads = |quantity: &Quantity| {
+        matches!(
+            quantity,
+            Quantity::Staleness | Quantity::Divergence | Quantity::Lag | Quantity::UpdateForecast
+        )
+    };
+    let row = registry::TABLE.iter().find(|row| row.id == id);
+    row.is_some_and(|row| !row.needs.iter().any(reads))
+}
+
 pub(super) fn holders(key: &str) -> String {
     registry::TABLE
         .iter()

@@ -132,6 +132,8 @@ pub struct StrategyInstance {
     asset: Asset,
     analyses: Vec<Part<dyn Analysis>>,
     probability: Part<dyn ProbabilityModel>,
+    /// How the model was asked for, if it looks at nothing but the view that all strategies share.
+    view_model: Option<ComponentUse>,
     signals: Vec<WeightedSignal>,
     aggregation: Aggregation,
     entry: Part<dyn EntryRule>,
@@ -225,6 +227,8 @@ impl StrategyInstance {
             asset,
             analyses,
             probability: Part::new(probability_id, probability),
+            view_model: composition::needs_view_only(probability_id)
+                .then(|| file.probability.clone()),
             signals,
             aggregation: file.aggregation,
             entry: Part::new(entry_id, entry),
@@ -308,6 +312,25 @@ impl StrategyInstance {
     /// # Errors
     /// The refusal of the first component that says no.
     pub fn decide(&self, view: &MarketView<'_>) -> Result<Proposal, Refusal> {
+        self.decide_with(view, &mut None)
+    }
+
+    /// Whether both ask the same model of the same asset, so that one answer serves both.
+    pub(crate) fn shares_model_with(&self, other: &Self) -> bool {
+        self.asset == other.asset
+            && self.view_model.is_some()
+            && self.view_model == other.view_model
+    }
+
+    /// The same, with the model's answer if it is known already; else it is asked and kept.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub(crate) fn decide_with(
+        &self,
+        view: &MarketView<'_>,
+        known: &mut Option<Result<Estimate, Refusal>>,
+    ) -> Result<Proposal, Refusal> {
         let (true, Some(probability), Some(entry), Some(sizing)) = (
             self.is_ready,
             self.probability.ready(),
@@ -318,7 +341,7 @@ impl StrategyInstance {
         };
         let readings = self.read(view);
         let view = &view.with_readings(&readings);
-        let estimate = probability.evaluate(view)?;
+        let estimate = (*known.get_or_insert_with(|| probability.evaluate(view)))?;
         let signal = self.signal(view, &estimate)?;
         entry.evaluate(view, &signal)?;
         let size = sizing.evaluate(&signal)?;

@@ -18,7 +18,7 @@ use std::str::FromStr;
 
 /// Text or number by its text, borrowed from the line where it can be.
 #[derive(Debug)]
-struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -120,6 +120,9 @@ pub(super) fn json_words(error: &serde_json::Error) -> String {
 }
 
 pub(super) fn parse(text: &str) -> Result<Event, TapeProblem> {
+    if let Some(quote) = super::quote::parse(text) {
+        return Ok(quote);
+    }
     let mut fields: Fields<'_> =
         serde_json::from_str(text).map_err(|error| TapeProblem::Json(json_words(&error)))?;
     let (kind, name) = event_kind(&mut fields)?;

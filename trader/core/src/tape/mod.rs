@@ -5,6 +5,7 @@
 //! field or asset, or a time that runs backwards, is an error with its line. Reads no files.
 
 mod line;
+mod quote;
 mod write;
 
 pub use write::{event_line, header_line};

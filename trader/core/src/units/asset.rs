@@ -47,6 +47,10 @@ impl FromStr for Asset {
 
     /// Accepts `btc`, `BTC`, `btc/usd`, `btcusdt`, `BTCUSD`: the venue's and the feeds' spellings.
     fn from_str(text: &str) -> Result<Self, UnitError> {
+        // Our own spelling, as nearly every line has it.
+        if let Some(asset) = Self::ALL.into_iter().find(|asset| asset.as_str() == text) {
+            return Ok(asset);
+        }
         let lower = text.trim().to_ascii_lowercase();
         let coin = ["/usd", "usdt", "usd"]
             .iter()

@@ -1,14 +1,16 @@
-//! Ids that are text on the wire and checked once: outcome tokens and strategies.
+//! Ids that are text on the wire and checked once: outcome tokens and strategies. Shared text, so that
+//! a copy allocates nothing: every draft of an order carries both.
 
 use super::error::UnitError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The venue's id of one outcome token (ERC-1155 position id, a long decimal number).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TokenId(String);
+pub struct TokenId(Arc<str>);
 
 /// Digits of the largest 256-bit number; venue token ids are no longer.
 const TOKEN_ID_MAX_CHARS: usize = 78;
@@ -21,7 +23,7 @@ impl FromStr for TokenId {
             && text.len() <= TOKEN_ID_MAX_CHARS
             && text.bytes().all(|b| b.is_ascii_digit());
         if valid {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(UnitError::new(text, "a token id (1 to 78 digits)"))
         }
@@ -43,14 +45,14 @@ impl TryFrom<String> for TokenId {
 
 impl From<TokenId> for String {
     fn from(id: TokenId) -> Self {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }
 
 /// A strategy's id: the stem of its file under `manifests/strategies/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct StrategyId(String);
+pub struct StrategyId(Arc<str>);
 
 /// Longest strategy id.
 pub const STRATEGY_ID_MAX_CHARS: usize = 64;
@@ -74,7 +76,7 @@ impl FromStr for StrategyId {
             && !text.starts_with('-')
             && !text.ends_with('-');
         if valid {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(UnitError::new(
                 text,
@@ -114,6 +116,6 @@ impl schemars::JsonSchema for StrategyId {
 
 impl From<StrategyId> for String {
     fn from(id: StrategyId) -> Self {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }

@@ -30,6 +30,7 @@ pub use decimal::{
 };
 pub use error::UnitError;
 pub use ids::{STRATEGY_ID_MAX_CHARS, StrategyId, TokenId};
+pub(crate) use model_floats::to_float;
 pub use model_floats::{Probability, Volatility};
 pub use money::{
     OraclePrice, PriceGap, ReferencePrice, Shares, TokenPrice, UiPrice, Usd, UsdLimit,

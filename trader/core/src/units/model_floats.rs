@@ -3,7 +3,38 @@
 //! Must not become money: nothing here converts to a decimal.
 
 use super::error::UnitError;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
+
+/// Below this a whole number and its quotient by a power of ten are the nearest floats.
+const EXACT_BELOW: u128 = 1 << 50;
+/// Powers of ten that are floats exactly, as far as prices need them.
+const POWERS: [f64; 13] = [
+    1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+];
+
+/// The float nearest to a decimal, on its way into the model. One division for every price there is;
+/// the decimal type's own way round, several times slower, for the rest.
+pub(crate) fn to_float(value: Decimal) -> Option<f64> {
+    let mantissa = value.mantissa();
+    let power = usize::try_from(value.scale())
+        .ok()
+        .and_then(|scale| POWERS.get(scale));
+    match power {
+        Some(power) if mantissa.unsigned_abs() < EXACT_BELOW => {
+            #[expect(
+                clippy::as_conversions,
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                reason = "below 2^50 nothing is lost; i64 to f64 has no `From`"
+            )]
+            let whole = mantissa as i64 as f64;
+            Some(whole / power)
+        }
+        _ => value.to_f64(),
+    }
+}
 
 /// A probability from the model, 0 to 1 inclusive, never NaN.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -64,5 +95,21 @@ impl Volatility {
     /// The bare float, per square root of a 365-day year.
     pub const fn get(self) -> f64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_float_is_the_one_that_the_decimal_type_makes(mantissa in any::<i64>(), shift in 0_u32..63, scale in 0_u32..20) {
+            let value = Decimal::new(mantissa >> shift, scale);
+            prop_assert_eq!(to_float(value).map(f64::to_bits), value.to_f64().map(f64::to_bits));
+        }
     }
 }

@@ -1,0 +1,64 @@
+//! The short way for quotes, which are nearly all lines of a tape: only a book's own fields, in place.
+//!
+//! Takes nothing that the long way refuses and reads nothing differently; what it does not take, for
+//! whatever reason, goes the long way, which knows how to say what is wrong.
+
+use super::line::Text;
+use crate::event::{BookTick, Event, EventKind};
+use crate::units::{EpochMs, Shares};
+use serde::Deserialize;
+use std::str::FromStr;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quote<'a> {
+    t_ms: i64,
+    src_ms: Option<i64>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    asset: Text<'a>,
+    #[serde(borrow)]
+    token: Text<'a>,
+    #[serde(borrow)]
+    bid: Option<Text<'a>>,
+    #[serde(borrow)]
+    ask: Option<Text<'a>>,
+    #[serde(borrow)]
+    bid_size: Option<Text<'a>>,
+    #[serde(borrow)]
+    ask_size: Option<Text<'a>>,
+}
+
+/// Bytes in which a line of ours has told its kind.
+const HEAD_BYTES: usize = 96;
+
+/// The event, if the line is a quote without fault.
+pub(super) fn parse(line: &str) -> Option<Event> {
+    let head = line.get(..HEAD_BYTES)?;
+    if !head.contains("\"book\"") {
+        return None;
+    }
+    let quote: Quote<'_> = serde_json::from_str(line).ok()?;
+    if quote.kind.0 != "book" {
+        return None;
+    }
+    let tick = BookTick {
+        asset: quote.asset.0.parse().ok()?,
+        token: quote.token.0.parse().ok()?,
+        bid: maybe(quote.bid).ok()?,
+        ask: maybe(quote.ask).ok()?,
+        bid_size: maybe(quote.bid_size).ok()?.unwrap_or(Shares::ZERO),
+        ask_size: maybe(quote.ask_size).ok()?.unwrap_or(Shares::ZERO),
+    };
+    Some(Event {
+        t: EpochMs(quote.t_ms),
+        src: quote.src_ms.map(EpochMs),
+        kind: EventKind::Book(tick),
+    })
+}
+
+/// Absent is fine, unreadable is not.
+fn maybe<T: FromStr>(text: Option<Text<'_>>) -> Result<Option<T>, T::Err> {
+    text.map(|text| text.0.parse()).transpose()
+}
