@@ -1,8 +1,8 @@
 //! `--check`: is everything there that a kill needs? Changes nothing.
 
-use super::check_here;
 use super::pursuit::{client, service_ids};
 use super::{KillArgs, Progress, Surroundings, Unusable, complete, resolve};
+use super::{check_here, check_venue};
 use crate::client::Auth;
 use crate::deadline::Deadline;
 use crate::pace::Pace;
@@ -101,7 +101,10 @@ pub async fn check(
         });
     }
     for target in &found.targets {
-        for (what, status, detail) in check_here::look(target, around) {
+        let mut looks = check_here::look(target, around);
+        let limit = Deadline::after(pace.request_timeout);
+        looks.push(check_venue::look(target, around, limit).await);
+        for (what, status, detail) in looks {
             findings.push(Finding {
                 env: target.env.clone(),
                 what,

@@ -1,5 +1,5 @@
-//! What `--check` can tell without asking anybody: kill file, token files, state directory, venue
-//! access. Changes nothing, not even to find out whether it could.
+//! What `--check` can tell without asking anybody: kill file, token files, state directory.
+//! Changes nothing, not even to find out whether it could.
 
 use super::check::FindingStatus;
 use crate::kill_file::{KillFile, SCHEMA_VERSION};
@@ -11,14 +11,6 @@ use std::time::{Duration, SystemTime};
 
 /// What one look found: what, whether it is met, in words.
 pub(super) type Look = (&'static str, FindingStatus, String);
-
-/// Variables that a kill needs to cancel orders at the venue itself.
-const VENUE_VARIABLES: &[&str] = &[
-    "POLYMARKET_ADDRESS",
-    "POLYMARKET_API_KEY",
-    "POLYMARKET_API_SECRET",
-    "POLYMARKET_API_PASSPHRASE",
-];
 
 /// Everything about one target that is known here.
 pub(super) fn look(target: &Target, around: &Surroundings) -> Vec<Look> {
@@ -39,7 +31,6 @@ pub(super) fn look(target: &Target, around: &Surroundings) -> Vec<Look> {
             "a kill leaves no freeze and no record on this machine".into(),
         ));
     }
-    found.push(venue(target, around));
     found
 }
 
@@ -109,24 +100,4 @@ fn state_dir(root: &Path) -> Look {
             ),
         ),
     }
-}
-
-fn venue(target: &Target, around: &Surroundings) -> Look {
-    if !target.may_be_live {
-        return (
-            "venue",
-            FindingStatus::Ok,
-            "not needed: no order is real".into(),
-        );
-    }
-    let is_absent = |name: &&&str| around.variables.get(**name).is_none_or(String::is_empty);
-    let absent: Vec<&str> = VENUE_VARIABLES.iter().filter(is_absent).copied().collect();
-    if absent.is_empty() {
-        return ("venue", FindingStatus::Ok, "its credentials are set".into());
-    }
-    let told = format!(
-        "{} not set: only the trader tells of open orders",
-        absent.join(", ")
-    );
-    ("venue", FindingStatus::Missing, told)
 }

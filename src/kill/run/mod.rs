@@ -8,6 +8,7 @@ mod assess;
 mod board;
 mod check;
 mod check_here;
+mod check_venue;
 mod chores;
 mod complete;
 mod drill;

@@ -15,7 +15,7 @@ use clap::Parser;
 use fake::{Effect, Fake, Wire};
 use fake_venue::{API_KEY, Exchange, FakeVenue, PASSPHRASE, SECRET, WALLET};
 use launch_kill::report::{PathReport, PathStatus, TargetReport};
-use launch_kill::{KillArgs, Pace, Progress, Surroundings, Verdict};
+use launch_kill::{CheckReport, FindingStatus, KillArgs, Pace, Progress, Surroundings, Verdict};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -472,4 +472,103 @@ fn the_api_key_goes_last_and_only_when_nothing_else_stops_it() {
     let report = kill_for(&live(), &venue.variables(), "20s", &["--revoke-venue-key"]);
     ended(&report, Verdict::Verified);
     assert_eq!(venue.count("DELETE /auth/api-key"), 0);
+}
+
+fn check(fake: &Fake, variables: &[(&str, String)]) -> (CheckReport, FindingStatus, String) {
+    let args = Cli::try_parse_from(["launch-kill", "--env", "staging", "--check"])
+        .unwrap()
+        .kill;
+    let around = Surroundings {
+        variables: variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect::<BTreeMap<_, _>>(),
+        state_dir: Some(fake.dir()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (pace, progress) = (pace(), Progress::silent());
+    let report = runtime
+        .block_on(launch_kill::check(&args, &around, &pace, &progress))
+        .unwrap();
+    let told = serde_json::to_string(&report).unwrap();
+    for (name, secret) in variables {
+        let is_secret = name.starts_with("POLYMARKET_API");
+        assert!(!is_secret || !told.contains(secret), "{name} in {told}");
+    }
+    let found = report.findings.iter().find(|found| found.what == "venue");
+    let (status, detail) = {
+        let found = found.unwrap();
+        (found.status, found.detail.clone())
+    };
+    (report, status, detail)
+}
+
+#[test]
+fn a_check_uses_the_key_and_changes_nothing() {
+    let (fake, venue) = (live(), FakeVenue::with_orders(&["0xa", "0xb"]));
+    let (report, status, detail) = check(&fake, &venue.variables());
+    assert_eq!(status, FindingStatus::Ok, "{detail}");
+    assert!(
+        report.ready && detail.contains("2 order(s) open"),
+        "{detail}"
+    );
+    let asked: Vec<String> = {
+        let exchange = venue.exchange.lock().unwrap();
+        exchange.log.iter().map(|(line, _)| line.clone()).collect()
+    };
+    assert_eq!(asked, ["GET /data/orders"], "one signed read");
+    assert_eq!(venue.open(), ["0xa", "0xb"]);
+    // Nothing of it for a trader whose orders are not real.
+    let paper = Fake::local().with_file(|file| file.mode = Some("paper".into()));
+    let (_, status, detail) = check(&paper, &venue.variables());
+    assert_eq!(status, FindingStatus::Ok, "{detail}");
+    assert_eq!(venue.count("GET /data/orders"), 1, "not asked again");
+}
+
+#[test]
+fn a_check_finds_a_key_that_would_fail_at_night() {
+    let broken = |exchange| check(&live(), &FakeVenue::start(exchange).variables());
+    for exchange in [
+        Exchange {
+            key_deleted: true,
+            ..Exchange::default()
+        },
+        Exchange {
+            status: Some(500),
+            ..Exchange::default()
+        },
+        Exchange {
+            hangs: true,
+            ..Exchange::default()
+        },
+    ] {
+        let (report, status, detail) = broken(exchange);
+        assert_eq!(status, FindingStatus::Failed, "{detail}");
+        assert!(!report.ready, "{report:#?}");
+    }
+    let (report, status, detail) = broken(Exchange {
+        clock_offset: -86_400,
+        ..Exchange::default()
+    });
+    assert_eq!(status, FindingStatus::Warning, "{detail}");
+    assert!(report.ready && detail.contains("-86"), "{detail}");
+    // Not set at all is not there; set and unusable does not work.
+    let venue = FakeVenue::with_orders(&[]);
+    let with = |name: &str, value: Option<&str>| {
+        let mut variables = venue.variables();
+        variables.retain(|(known, _)| *known != name);
+        variables.extend(value.map(|value| ("POLYMARKET_API_SECRET", value.to_owned())));
+        check(&live(), &variables)
+    };
+    let (_, status, detail) = with("POLYMARKET_API_KEY", None);
+    assert_eq!(status, FindingStatus::Missing);
+    assert!(detail.contains("POLYMARKET_API_KEY"), "{detail}");
+    let (_, status, detail) = with("POLYMARKET_API_SECRET", Some("s3cr3t!not!base64"));
+    assert_eq!(status, FindingStatus::Failed, "{detail}");
+    let (_, status, detail) = with("POLYMARKET_FUNDER", None);
+    assert_eq!(status, FindingStatus::Ok);
+    assert!(detail.contains("POLYMARKET_FUNDER"), "{detail}");
 }
