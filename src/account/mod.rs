@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::plan::as_json;
 use launch_kill::{EnvName, StateDir};
 use look::{Told, Wanted};
+use trader_core::near_miss::near_miss;
 
 const POSITIONS_HELP: &str = "\
 Examples:
@@ -21,7 +22,7 @@ Asks the trader; where it does not answer, the venue's public data by
 POLYMARKET_FUNDER or POLYMARKET_ADDRESS (mode live or unknown only).
 
 Exit: 0 told by somebody for every environment; 3 something is unknown;
-2 no environment is known.";
+2 no environment is known, or --env is mistyped.";
 
 const ORDERS_HELP: &str = "\
 Examples:
@@ -32,7 +33,7 @@ Asks the venue with POLYMARKET_ADDRESS, POLYMARKET_API_KEY, _SECRET and
 _PASSPHRASE (mode live or unknown only), else the trader, who tells a number.
 
 Exit: 0 told by somebody for every environment; 3 something is unknown;
-2 no environment is known.";
+2 no environment is known, or --env is mistyped.";
 
 /// Show open positions: what they can lose and when they settle.
 ///
@@ -68,19 +69,7 @@ pub fn orders(args: &OrdersArgs, ctx: &Context) -> Exit {
 
 fn run(env: Option<&str>, wanted: Wanted, ctx: &Context) -> Exit {
     let state = StateDir::at(&ctx.state_dir);
-    let envs = match env.map(EnvName::parse) {
-        Some(Ok(env)) => Ok(vec![env]),
-        Some(Err(error)) => Err(error.to_string()),
-        None => state.known_envs().map_err(|error| error.to_string()),
-    };
-    let envs = match envs {
-        Ok(envs) if envs.is_empty() => {
-            ctx.error(&format!(
-                "error: nothing was ever deployed from {}\nhelp: name the environment with --env",
-                state.root().display()
-            ));
-            return Exit::Usage;
-        }
+    let envs = match wanted_envs(env, &state) {
         Ok(envs) => envs,
         Err(error) => {
             ctx.error(&format!("error: {error}"));
@@ -115,4 +104,31 @@ fn run(env: Option<&str>, wanted: Wanted, ctx: &Context) -> Exit {
     } else {
         Exit::Unknown
     }
+}
+
+/// The named environment, else every known one. A name that was likely mistyped is refused: it has no kill
+/// file, so its mode is unknown, and the account of the environment's variables would be told under it.
+fn wanted_envs(env: Option<&str>, state: &StateDir) -> Result<Vec<EnvName>, String> {
+    let known = state.known_envs();
+    let Some(env) = env else {
+        let known = known.map_err(|error| error.to_string())?;
+        if known.is_empty() {
+            return Err(format!(
+                "nothing was ever deployed from {}\nhelp: name the environment with --env",
+                state.root().display()
+            ));
+        }
+        return Ok(known);
+    };
+    let env = EnvName::parse(env).map_err(|error| error.to_string())?;
+    // What cannot be listed suggests nothing; the kill file itself is read, and judged, later.
+    let known = known.unwrap_or_default();
+    if !known.contains(&env)
+        && let Some(meant) = near_miss(env.as_str(), known.iter().map(EnvName::as_str))
+    {
+        return Err(format!(
+            "no kill file is called `{env}`\nhelp: did you mean --env {meant}?"
+        ));
+    }
+    Ok(vec![env])
 }

@@ -337,19 +337,20 @@ pub(crate) fn open_orders(state: &State) -> Option<u64> {
     }
 }
 
+/// The sum over all addresses. One that never told, or that somebody else answered for, leaves zero
+/// unknown; what the others have open is still told.
 fn told_by_traders(state: &State) -> Option<u64> {
-    let mut sum = None;
-    for trader in state.traders.values() {
-        let newest = trader
-            .read_back
-            .values()
-            .filter_map(|back| back.open_orders)
-            .max();
-        if let Some(open) = newest {
-            sum = Some(open.saturating_add(sum.unwrap_or(0)));
-        }
-    }
-    sum
+    let told = state.traders.values().map(|trader| {
+        proved_halt(trader, state, &[Extent::Full, Extent::ReduceOnly])
+            .and_then(|(_, back)| back.open_orders)
+    });
+    let told: Vec<Option<u64>> = told.collect();
+    let sum = told
+        .iter()
+        .flatten()
+        .fold(0, |sum: u64, open| sum.saturating_add(*open));
+    let is_whole = !told.is_empty() && told.iter().all(Option::is_some);
+    (is_whole || sum > 0).then_some(sum)
 }
 
 fn orders(state: &State, frame: &Frame) -> Orders {

@@ -5,6 +5,8 @@
 //! `verdict` → `outcome`. Asks nothing of the operator and needs no terminal.
 
 mod assess;
+#[cfg(test)]
+mod assess_tests;
 mod board;
 mod check;
 mod check_here;
