@@ -19,7 +19,7 @@ fn frame(started: Instant) -> Frame {
         has_platform: true,
         silent_probes: 3,
         started,
-        span: Duration::from_secs(60),
+        span: Duration::from_mins(1),
     }
 }
 
