@@ -9,6 +9,7 @@ use launch::loopback::{Faults, OnCommand, set_faults};
 use predicates::str::contains;
 use serde_json::Value;
 use support::Project;
+use support::background::Background;
 
 /// `launch kill` from an empty directory; its exit code and JSON document.
 fn kill(project: &Project, args: &[&str]) -> (i32, Value) {
@@ -54,6 +55,54 @@ fn it_stops_with_proof_freezes_and_a_deploy_is_refused_until_reenabled() {
         .assert()
         .success();
     assert_eq!(project.living_traders(), 1);
+}
+
+/// Presses Ctrl-C in a kill's terminal.
+fn interrupt(kill: &Background) {
+    let pid = i32::try_from(kill.pid()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn ctrl_c_twice_is_seven_at_once_and_ctrl_c_once_changes_nothing() {
+    let project = Project::deployed();
+    // What it asks for has no effect: it would go on to its deadline.
+    let faults = Faults {
+        stop: OnCommand::AcknowledgedOnly,
+        remove: OnCommand::AcknowledgedOnly,
+        ..Faults::default()
+    };
+    set_faults(&project.state(), &faults).unwrap();
+    let line = ["kill", "--env", "staging", "--settle", "500ms"];
+    let mut hopeless = Background::start(&project, &project.state(), &line);
+    hopeless.until("launch kill stops staging");
+    // Said before the first request goes out; a Ctrl-C in between would be 130.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    interrupt(&hopeless);
+    hopeless.until("the stop is on its way and goes on");
+    let started = std::time::Instant::now();
+    interrupt(&hopeless);
+    let (code, said) = hopeless.end();
+    assert_eq!(code, 7, "{said}");
+    assert!(said.contains("may still run: staging"), "{said}");
+    assert!(
+        started.elapsed().as_secs() < 30,
+        "it did not wait for its 60 s"
+    );
+
+    set_faults(&project.state(), &Faults::default()).unwrap();
+    let mut kill = Background::start(&project, &project.state(), &line);
+    kill.until("launch kill stops staging");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    interrupt(&kill);
+    let (code, said) = kill.end();
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("the stop is on its way and goes on"),
+        "{said}"
+    );
+    assert_eq!(project.living_traders(), 0);
 }
 
 #[test]

@@ -350,3 +350,20 @@ fn the_trader_of_another_target_is_not_halted_by_a_variable() {
     let found = resolved(dir.path(), &flag, &[]).unwrap();
     assert!(found.targets[0].trader_url.is_some(), "by flag it is meant");
 }
+
+#[test]
+fn a_kill_file_of_an_older_version_is_used_for_what_it_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    for version in ["\"schema_version\":0,", ""] {
+        let text = format!("{{{version}\"service_id\":\"s\",\"deployment_id\":\"d\"}}");
+        std::fs::write(dir.path().join("kill-old.json"), text).unwrap();
+        let found = resolved(dir.path(), &["--env", "old"], &[("RAILWAY_TOKEN", "t-1")]).unwrap();
+        let target = &found.targets[0];
+        assert_eq!(target.service_id.as_deref(), Some("s"));
+        assert_eq!(target.deployment_id.as_deref(), Some("d"));
+        assert!(
+            target.may_be_live && !target.is_local,
+            "what it does not say is not assumed"
+        );
+    }
+}

@@ -230,6 +230,37 @@ fn a_second_interrupt_ends_it_at_once_unproved() {
 }
 
 #[test]
+fn an_interrupt_before_the_first_request_that_stops_is_130() {
+    for kind in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        // Ids are asked for, and nobody answers: until then nothing can be asked to stop.
+        let fake = Fake::railway().with(|world| world.wire = Wire::Hangs);
+        let mut child = launch_kill()
+            .env("RAILWAY_TOKEN", "platform-token-1")
+            .args(["--format", "json", "--endpoint"])
+            .arg(fake.platform.url("/graphql/v2"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        let in_time = || start.elapsed() < Duration::from_secs(10);
+        while fake.operations().is_empty() && in_time() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        while child.try_wait().unwrap().is_none() && in_time() {
+            signal(&child, kind);
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        assert!(stderr(&output).contains("nothing was asked to stop"));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["targets"], serde_json::json!([]));
+        let is_harmless = |op: &String| op == "ProjectToken" || op == "TokenOverview";
+        assert!(fake.operations().iter().all(is_harmless));
+    }
+}
+
+#[test]
 fn a_closed_terminal_ends_no_kill() {
     let fake = Fake::railway().with(|world| world.wire = Wire::Hangs);
     let mut child = in_the_middle(&fake);
