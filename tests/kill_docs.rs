@@ -76,8 +76,25 @@ fn every_variable_that_is_read() {
         "POLYMARKET_API_KEY",
         "POLYMARKET_API_SECRET",
         "POLYMARKET_API_PASSPHRASE",
+        "POLYMARKET_FUNDER",
+        "LAUNCH_CLOB_URL",
+        "LAUNCH_DATA_API_URL",
+        "SSL_CERT_FILE",
     ] {
         assert!(names(variable), "{variable}");
+    }
+}
+
+#[test]
+fn every_command_beside_the_kill() {
+    for command in [
+        "launch positions",
+        "launch orders",
+        "launch halt",
+        "launch reenable",
+        "launch rehearse --kill-matrix",
+    ] {
+        assert!(names(command), "{command}");
     }
 }
 
