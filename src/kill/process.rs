@@ -276,7 +276,7 @@ mod tests {
             .unwrap();
         // A process that has just been started shows its environment a moment later.
         let mut found = find();
-        for _ in 0..200 {
+        for _ in 0..2_000 {
             if !found.is_empty() {
                 break;
             }

@@ -54,7 +54,8 @@ impl PathRecord {
 
     pub(crate) fn requested(&mut self, at: u64) {
         self.requested_ms.get_or_insert(at);
-        if matches!(self.status, PathStatus::NotConfigured | PathStatus::Failed) {
+        // What failed stays so until something better is heard: asking again is no news.
+        if self.status == PathStatus::NotConfigured {
             self.status = PathStatus::Requested;
         }
     }

@@ -13,7 +13,10 @@ use crate::trader::{Extent, Trader};
 use crate::verdict::Goal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Longest time that the first halt waits to learn whose trader it is, on this machine.
+const STRANGER_LOOK_MAX: Duration = Duration::from_millis(250);
 
 /// Who asks and why, as the trader records it.
 #[derive(Debug, Clone)]
@@ -90,6 +93,9 @@ impl TraderPath {
         } else {
             Step::Halt
         };
+        if step == Step::Halt && self.is_strangers(&trader).await {
+            step = Step::Look;
+        }
         while !self.deadline.is_over() {
             let asked = Instant::now();
             let trader = trader.with_token(self.tokens.get(token).cloned());
@@ -111,6 +117,27 @@ impl TraderPath {
             }
             self.deadline.sleep(self.pace.probe).await;
         }
+    }
+
+    /// Whether another known target's trader answers here. Ports of this machine are used again, and two
+    /// targets may share a halt token; elsewhere an address belongs to one service, and nothing is asked.
+    async fn is_strangers(&self, trader: &Trader) -> bool {
+        if !self.is_direct || self.foreign_deployments.is_empty() {
+            return false;
+        }
+        let asked = Instant::now();
+        let limit = self.deadline.at_most(STRANGER_LOOK_MAX);
+        let Ok(live) = trader.live(limit).await else {
+            return false;
+        };
+        let is_stranger = live
+            .deployment_id
+            .as_ref()
+            .is_some_and(|id| self.foreign_deployments.contains(id));
+        if is_stranger {
+            self.alive(asked, live.nonce, live.deployment_id);
+        }
+        is_stranger
     }
 
     fn wants_first_answer(&self) -> bool {

@@ -352,6 +352,25 @@ fn a_watchdog_that_did_not_freeze_is_not_told_as_changed() {
 }
 
 #[test]
+fn the_trader_of_another_known_target_is_neither_halted_nor_a_witness() {
+    // The fake's trader says that it is d1, which is ci's; staging's own is gone, its port used again.
+    let fake = Fake::local().with(|world| {
+        world.deployments[0].service = "svc-ci".into();
+        world.services.push(("svc-ci".into(), "ci".into()));
+    });
+    let mut ci = fake.file.clone();
+    ci.service_id = Some("svc-ci".into());
+    ci.write(&fake.dir(), &EnvName::parse("ci").unwrap())
+        .unwrap();
+    let fake = fake.with_file(|file| file.deployment_id = Some("d0".into()));
+    let report = kill(&fake, &["--env", "staging", "--deadline", "20s"]);
+    ended(&report, Verdict::NothingRunning);
+    assert!(fake.trader_lives(), "{report:#?}");
+    let world = fake.world.lock().unwrap();
+    assert_eq!(world.halted, None, "{:?}", world.trader_log);
+}
+
+#[test]
 fn ids_in_other_letters_are_the_same_ids() {
     let fake = Fake::local().with_file(|file| {
         file.deployment_id = None;
@@ -478,7 +497,9 @@ fn a_kill_file_that_cannot_be_read_leaves_a_doubt() {
 #[test]
 fn what_reappears_is_stopped_too() {
     let fake = Fake::local().with(|world| world.comes_back_after = Some(2));
-    let report = kill(&fake, &["--env", "staging"]);
+    // Long enough for the listings that it takes to come back, on a busy machine, too.
+    let flags = ["--env", "staging", "--settle", "1s", "--deadline", "20s"];
+    let report = kill(&fake, &flags);
     let ids: Vec<&str> = report.deployments.iter().map(|d| d.id.as_str()).collect();
     assert_eq!(ids, ["d1", "d2"]);
     assert!(
@@ -640,7 +661,7 @@ fn a_token_of_another_environment_stops_both_and_is_not_verified() {
 #[test]
 fn a_trader_that_refuses_the_halt_is_still_stopped() {
     let fake = Fake::local().with(|world| world.takes_halt = false);
-    let report = kill(&fake, &["--env", "staging"]);
+    let report = kill(&fake, &["--env", "staging", "--deadline", "20s"]);
     ended(&report, Verdict::Verified);
     assert_eq!(witness(&report, "trader_halt"), Some(WitnessStatus::Silent));
     assert_eq!(report.paths[0].status, PathStatus::Failed);
@@ -1078,7 +1099,7 @@ fn local_processes(
 
 /// An address where nobody listens any more.
 fn dead_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind((fake::http::own_loopback(), 0)).unwrap();
     format!("http://{}/graphql/v2", listener.local_addr().unwrap())
 }
 
@@ -1093,7 +1114,7 @@ fn platform_and_trader_proved_gone_is_nothing_running() {
         file.trader_url = Some(dead_address());
         file.local = Some(local_processes(&platform, &trader));
     });
-    let report = kill(&fake, &["--env", "staging"]);
+    let report = kill(&fake, &["--env", "staging", "--deadline", "20s"]);
     ended(&report, Verdict::NothingRunning);
     assert_eq!(witness(&report, "process"), Some(WitnessStatus::Agrees));
 }
@@ -1120,7 +1141,7 @@ fn a_trader_without_its_platform_is_ended_by_signal() {
         file.trader_url = Some(dead_address());
         file.local = Some(local_processes(&platform, &identity));
     });
-    let report = kill(&fake, &["--env", "staging"]);
+    let report = kill(&fake, &["--env", "staging", "--deadline", "20s"]);
     ended(&report, Verdict::Verified);
     assert_eq!(identity.life(), launch_kill::process::Life::Gone);
 }
@@ -1132,7 +1153,7 @@ fn a_process_that_outlives_its_platforms_word_is_ended() {
     let fake = Fake::local().with_file(|file| {
         file.local = Some(local_processes(&identity, &identity));
     });
-    let report = kill(&fake, &["--env", "staging"]);
+    let report = kill(&fake, &["--env", "staging", "--deadline", "20s"]);
     ended(&report, Verdict::Verified);
     assert_eq!(identity.life(), launch_kill::process::Life::Gone);
 }

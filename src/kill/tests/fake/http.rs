@@ -1,7 +1,7 @@
 //! A tiny HTTP/1.1 server over loopback, by hand: one thread per connection, and it can die.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -44,6 +44,16 @@ pub(crate) enum Reply {
     Slow(String),
 }
 
+/// An address of this machine that no other test process uses: a server that died must not come back to
+/// life as another test's, at the port that it left. Linux answers on all of 127.0.0.0/8.
+pub(crate) fn own_loopback() -> Ipv4Addr {
+    if !cfg!(target_os = "linux") {
+        return Ipv4Addr::LOCALHOST;
+    }
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, high.wrapping_add(1).clamp(1, 200), middle, low)
+}
+
 /// A server until it is dropped or killed.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -53,7 +63,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind((own_loopback(), 0)).unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let alive = Arc::new(AtomicBool::new(true));
