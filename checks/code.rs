@@ -40,6 +40,9 @@ impl fmt::Display for Code {
     }
 }
 
+/// Most characters of a wrong text that are repeated.
+const SEEN_MAX_CHARS: usize = 40;
+
 impl FromStr for Code {
     type Err = CodeError;
 
@@ -53,7 +56,7 @@ impl FromStr for Code {
         digits
             .and_then(|digits| digits.parse().ok())
             .map(Self)
-            .ok_or_else(|| CodeError(text.to_owned()))
+            .ok_or_else(|| CodeError(text.chars().take(SEEN_MAX_CHARS).collect()))
     }
 }
 

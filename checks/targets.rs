@@ -164,11 +164,11 @@ pub struct Target {
     pub service_id: Option<String>,
     /// Address of the trader's status and control server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"), extend("x-wanted" = "an http or https address without user and password"))]
+    #[schemars(regex(pattern = r"^(https://[^\s/@]+[^\s@]*|http://(localhost|127\.[0-9.]+|\[::1\])([:/][^\s@]*)?)$"), extend("x-wanted" = "an https address (http on loopback only) without user and password"))]
     pub trader_url: Option<String>,
     /// Address of the watchdog where it runs as a service of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://[^\s/@]+[^\s@]*$"), extend("x-wanted" = "an http or https address without user and password"))]
+    #[schemars(regex(pattern = r"^(https://[^\s/@]+[^\s@]*|http://(localhost|127\.[0-9.]+|\[::1\])([:/][^\s@]*)?)$"), extend("x-wanted" = "an https address (http on loopback only) without user and password"))]
     pub watchdog_url: Option<String>,
     /// Name of the environment variable that holds the platform token. Never the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 //! Only the word; opening a feed is the runtime's business. `launch` and the trader share this type, so
 //! that what one accepts the other can play.
 
+use crate::units::cut;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,7 @@ pub enum Feed {
 }
 
 /// What a feed looks like. 18 digits are always a `u64`.
-const FEED_PATTERN: &str = r"^(venue|generator:[0-9]{1,18}|tape:.+)$";
+const FEED_PATTERN: &str = r"^(venue|generator:(0|[1-9][0-9]{0,17})|tape:.+)$";
 
 /// What a feed may be, for messages.
 pub const FEED_WANTED: &str = "venue, generator:SEED with a whole number, or tape:PATH";
@@ -38,11 +39,16 @@ impl FromStr for Feed {
             return Ok(Self::Venue);
         }
         match text.split_once(':') {
-            Some(("generator", seed)) => seed.parse().map(Self::Generator).ok(),
+            // One seed, one spelling: `+7` and `07` are other texts.
+            Some(("generator", seed)) => seed
+                .parse()
+                .ok()
+                .filter(|number: &u64| number.to_string() == seed)
+                .map(Self::Generator),
             Some(("tape", path)) if !path.is_empty() => Some(Self::Tape(path.to_owned())),
             _ => None,
         }
-        .ok_or_else(|| FeedError(text.to_owned()))
+        .ok_or_else(|| FeedError(cut(text.to_owned())))
     }
 }
 
@@ -98,6 +104,8 @@ mod tests {
             "generator",
             "generator:",
             "generator:-1",
+            "generator:+1",
+            "generator:01",
             "tape:",
             "tape",
         ] {

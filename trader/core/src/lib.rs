@@ -28,6 +28,7 @@ pub mod strategy;
 pub mod strategy_file;
 pub mod tape;
 pub mod twap;
+pub mod unique_keys;
 pub mod units;
 pub mod view;
 pub mod volatility;

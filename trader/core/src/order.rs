@@ -33,9 +33,11 @@ impl FromStr for OrderId {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || UnitError {
-            seen: text.to_owned(),
-            wanted: "an order id like btc-5m-1769949000/probability-model/1",
+        let wrong = || {
+            UnitError::new(
+                text,
+                "an order id like btc-5m-1769949000/probability-model/1",
+            )
         };
         let mut parts = text.split('/');
         let (Some(window), Some(strategy), Some(sequence), None) =
@@ -43,11 +45,13 @@ impl FromStr for OrderId {
         else {
             return Err(wrong());
         };
-        Ok(Self {
+        let id = Self {
             window: window.parse().map_err(|_| wrong())?,
             strategy: strategy.parse().map_err(|_| wrong())?,
             sequence: sequence.parse().map_err(|_| wrong())?,
-        })
+        };
+        // One order, one spelling: `+1`, `01` and the venue's slug are other texts.
+        (id.to_string() == text).then_some(id).ok_or_else(wrong)
     }
 }
 

@@ -40,10 +40,7 @@ impl WindowLength {
         match mins {
             5 => Ok(Self::Min5),
             15 => Ok(Self::Min15),
-            other => Err(UnitError {
-                seen: other.to_string(),
-                wanted: "a window length (5 or 15 minutes)",
-            }),
+            other => Err(UnitError::new(other, "a window length (5 or 15 minutes)")),
         }
     }
 }
@@ -61,18 +58,19 @@ impl WindowId {
     /// Checks that the open is positive and a multiple of the length, as the venue's are.
     pub fn try_new(asset: Asset, length: WindowLength, open_secs: i64) -> Result<Self, UnitError> {
         let period = length.ms() / 1_000;
-        // 4102444800 = 2100-01-01; later opens are typing errors.
-        if open_secs > 0 && open_secs < 4_102_444_800 && open_secs % period == 0 {
+        // A later open is a typing error.
+        let latest = EpochMs::LATEST.0 / 1_000;
+        if open_secs > 0 && open_secs < latest && open_secs % period == 0 {
             Ok(Self {
                 asset,
                 length,
                 open_secs,
             })
         } else {
-            Err(UnitError {
-                seen: open_secs.to_string(),
-                wanted: "a window open in Unix seconds that is a multiple of its length",
-            })
+            Err(UnitError::new(
+                open_secs,
+                "a window open in Unix seconds that is a multiple of its length",
+            ))
         }
     }
 
@@ -124,10 +122,7 @@ impl FromStr for WindowId {
 
     /// Accepts the id and the venue's slug.
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || UnitError {
-            seen: text.to_owned(),
-            wanted: "a window id like btc-15m-1769949000",
-        };
+        let wrong = || UnitError::new(text, "a window id like btc-15m-1769949000");
         let mut parts: Vec<&str> = text.split('-').collect();
         if parts.len() == 4 && parts.get(1) == Some(&"updown") {
             parts.remove(1);
@@ -146,7 +141,10 @@ impl FromStr for WindowId {
             .and_then(|m| m.parse().ok())
             .ok_or_else(wrong)?;
         let open: i64 = open.parse().map_err(|_| wrong())?;
-        Self::try_new(asset, WindowLength::from_mins(mins)?, open)
+        let id = Self::try_new(asset, WindowLength::from_mins(mins)?, open)?;
+        // One window, one spelling: `+15m`, `015m` and their like are other texts.
+        let is_spelled = id.to_string() == text || id.slug() == text;
+        is_spelled.then_some(id).ok_or_else(wrong)
     }
 }
 

@@ -6,9 +6,13 @@
 
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use trader_core::manifest::{MANIFEST_SCHEMA_VERSION, Manifest};
 use trader_core::strategy_file::{STRATEGY_SCHEMA_VERSION, StrategyFile};
+use trader_core::unique_keys;
 use trader_core::units::StrategyId;
 
 /// Largest manifest or strategy file that is read, bytes; `launch` reads no larger one either.
@@ -193,19 +197,24 @@ fn read_one<T: DeserializeOwned>(path: &Path, decimals: Decimals) -> Result<T, M
         path: path.to_owned(),
         source,
     };
-    let found = std::fs::metadata(path).map_err(read_error)?;
-    if !found.is_file() {
-        // A device or pipe has no size to bound and may have no end.
+    // Looked at before it is opened: opening a pipe that nobody writes to never ends.
+    if !std::fs::metadata(path).map_err(read_error)?.is_file() {
         return Err(read_error(std::io::Error::other("it is no regular file")));
     }
-    if !usize::try_from(found.len()).is_ok_and(|length| length <= FILE_MAX_BYTES) {
+    // Bounded by what is read, not by what the size was: the file may grow meanwhile.
+    let bound = u64::try_from(FILE_MAX_BYTES).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(bound.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(read_error)?;
+    if bytes.len() > FILE_MAX_BYTES {
         return Err(ManifestFileError::TooLarge {
             path: path.to_owned(),
         });
     }
-    let text = std::fs::read_to_string(path).map_err(read_error)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| not_utf8(path, &bytes, error))?;
     // `launch` reads a file with a byte order mark; so does the trader.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match path.extension().and_then(|e| e.to_str()) {
         Some("toml") => parse_toml(path, text, decimals),
         Some("json") => parse_json(path, text, decimals),
@@ -222,21 +231,21 @@ fn parse_toml<T: DeserializeOwned>(
     text: &str,
     decimals: Decimals,
 ) -> Result<T, ManifestFileError> {
-    let placed = |error: &toml::de::Error| {
-        let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-        ManifestFileError::Content {
-            path: path.to_owned(),
-            line,
-            column,
-            message: error.message().to_owned(),
-        }
+    let placed = |error: &toml::de::Error, original: &dyn Fn(usize) -> usize| {
+        let at = error.span().map_or(0, |span| original(span.start));
+        content(path, text, at, error.message())
     };
-    let plain: T = toml::from_str(text).map_err(|e| placed(&e))?;
+    let as_written = |at| at;
+    let plain: T = toml::from_str(text).map_err(|e| placed(&e, &as_written))?;
     if decimals == Decimals::AsNumbers {
         return Ok(plain);
     }
-    let table = toml::de::DeTable::parse(text).map_err(|e| placed(&e))?;
-    from_exact(path, toml_table(table.get_ref()))
+    let table = toml::de::DeTable::parse(text).map_err(|e| placed(&e, &as_written))?;
+    let mut floats = Vec::new();
+    toml_floats(table.get_ref(), &mut floats);
+    floats.sort_by_key(|(span, _)| span.start);
+    let quoted = Quoted::new(text, &floats);
+    toml::from_str(&quoted.text).map_err(|e| placed(&e, &|at| quoted.original(at)))
 }
 
 fn parse_json<T: DeserializeOwned>(
@@ -244,82 +253,169 @@ fn parse_json<T: DeserializeOwned>(
     text: &str,
     decimals: Decimals,
 ) -> Result<T, ManifestFileError> {
-    let placed = |error: &serde_json::Error| ManifestFileError::Content {
-        path: path.to_owned(),
-        line: error.line(),
-        column: error.column(),
-        message: error.to_string(),
+    let placed = |error: &serde_json::Error, read: &str, original: &dyn Fn(usize) -> usize| {
+        let words = error.to_string();
+        let words = words.rsplit_once(" at line ").map_or(&*words, |(w, _)| w);
+        let at = original(offset(read, error.line(), error.column()));
+        content(path, text, at, words)
     };
-    let plain: T = serde_json::from_str(text).map_err(|e| placed(&e))?;
+    let as_written = |at| at;
+    // A list would be read as the keys in their order.
+    if let Some(at) = text.find(|c: char| !c.is_whitespace())
+        && text.get(at..).is_some_and(|rest| rest.starts_with('['))
+    {
+        return Err(content(path, text, at, "a list, where an object belongs"));
+    }
+    let plain: T = serde_json::from_str(text).map_err(|e| placed(&e, text, &as_written))?;
+    // Options are maps, and a map would keep the last of two equal keys without a word.
+    unique_keys::check(text).map_err(|e| placed(&e, text, &as_written))?;
     if decimals == Decimals::AsNumbers {
         return Ok(plain);
     }
-    serde_json::from_str(&quote_fractions(text)).map_err(|e| placed(&e))
+    let quoted = Quoted::new(text, &json_fractions(text));
+    serde_json::from_str(&quoted.text)
+        .map_err(|e| placed(&e, &quoted.text, &|at| quoted.original(at)))
 }
 
-fn from_exact<T: DeserializeOwned>(
-    path: &Path,
-    value: serde_json::Value,
-) -> Result<T, ManifestFileError> {
-    serde_json::from_value(value).map_err(|error| ManifestFileError::Content {
+/// Most characters of a parser's words that are repeated: some repeat the whole value.
+const WORDS_MAX_CHARS: usize = 300;
+
+/// A problem at a byte of the file's text, on one line.
+fn content(path: &Path, text: &str, at: usize, words: &str) -> ManifestFileError {
+    let (line, column) = place(text, at);
+    let mut message: String = words
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(WORDS_MAX_CHARS)
+        .collect();
+    if words.chars().nth(WORDS_MAX_CHARS).is_some() {
+        message.push('…');
+    }
+    ManifestFileError::Content {
         path: path.to_owned(),
-        line: 1,
-        column: 1,
-        message: error.to_string(),
-    })
-}
-
-fn toml_table(table: &toml::de::DeTable<'_>) -> serde_json::Value {
-    let entries = table
-        .iter()
-        .map(|(key, value)| (key.get_ref().to_string(), toml_value(value.get_ref())));
-    serde_json::Value::Object(entries.collect())
-}
-
-fn toml_value(value: &toml::de::DeValue<'_>) -> serde_json::Value {
-    use toml::de::DeValue;
-    match value {
-        DeValue::String(text) => serde_json::Value::from(text.as_ref()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or_else(
-                |_| serde_json::Value::from(number.as_str()),
-                serde_json::Value::from,
-            ),
-        DeValue::Float(number) => serde_json::Value::from(number.as_str().trim_start_matches('+')),
-        DeValue::Boolean(flag) => serde_json::Value::from(*flag),
-        DeValue::Datetime(instant) => serde_json::Value::from(instant.to_string()),
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| toml_value(item.get_ref()))
-            .collect(),
-        DeValue::Table(table) => toml_table(table),
+        line,
+        column,
+        message,
     }
 }
 
-/// Puts quotes round every number with a fraction in JSON text that is already known to parse.
-fn quote_fractions(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let token_len = match c {
+fn not_utf8(path: &Path, bytes: &[u8], error: std::str::Utf8Error) -> ManifestFileError {
+    let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+    let text = String::from_utf8_lossy(good);
+    let seen = bytes.get(good.len()).copied().unwrap_or_default();
+    content(
+        path,
+        &text,
+        text.len(),
+        &format!("not UTF-8: seen the byte 0x{seen:02x}; save it as UTF-8"),
+    )
+}
+
+/// Every float of a table: where it stands, and its digits.
+fn toml_floats(table: &toml::de::DeTable<'_>, found: &mut Vec<(Range<usize>, String)>) {
+    for value in table.values() {
+        toml_floats_in(value, found);
+    }
+}
+
+fn toml_floats_in(
+    value: &toml::Spanned<toml::de::DeValue<'_>>,
+    found: &mut Vec<(Range<usize>, String)>,
+) {
+    use toml::de::DeValue;
+    match value.get_ref() {
+        DeValue::Float(number) => {
+            let digits = number.as_str().trim_start_matches('+').to_owned();
+            found.push((value.span(), digits));
+        }
+        DeValue::Array(items) => {
+            for item in items {
+                toml_floats_in(item, found);
+            }
+        }
+        DeValue::Table(table) => toml_floats(table, found),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}
+
+/// Every number with a fraction or an exponent in JSON text that is already known to parse.
+fn json_fractions(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = text.get(at..).unwrap_or_default();
+        let length = match c {
             '"' => string_len(rest),
             '-' | '0'..='9' => rest
                 .find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
                 .unwrap_or(rest.len()),
             other => other.len_utf8(),
         };
-        let (token, after) = rest.split_at(token_len);
-        let fraction = c != '"' && token.contains(['.', 'e', 'E']) && token.len() > 1;
-        if fraction && matches!(c, '-' | '0'..='9') {
-            out.push('"');
-            out.push_str(token);
-            out.push('"');
-        } else {
-            out.push_str(token);
+        let token = rest.get(..length).unwrap_or_default();
+        if matches!(c, '-' | '0'..='9') && token.contains(['.', 'e', 'E']) {
+            found.push((at..at + length, token.to_owned()));
         }
-        rest = after;
+        at += length;
     }
-    out
+    found
+}
+
+/// A text in which some numbers stand in quotes, and the way back to the places of the text before.
+struct Quoted {
+    text: String,
+    /// Where a stretch of the new text begins, and where it began before; in order.
+    stretches: Vec<(usize, usize)>,
+}
+
+impl Quoted {
+    /// `numbers` in order of their places, which do not overlap.
+    fn new(before: &str, numbers: &[(Range<usize>, String)]) -> Self {
+        let mut text = String::with_capacity(before.len() + 2 * numbers.len());
+        let mut stretches = vec![(0, 0)];
+        let mut copied = 0;
+        for (span, digits) in numbers {
+            text.push_str(before.get(copied..span.start).unwrap_or_default());
+            stretches.push((text.len(), span.start));
+            text.push('"');
+            stretches.push((text.len(), span.start));
+            text.push_str(digits);
+            text.push('"');
+            stretches.push((text.len(), span.end));
+            copied = span.end;
+        }
+        text.push_str(before.get(copied..).unwrap_or_default());
+        Self { text, stretches }
+    }
+
+    /// Where a byte of the new text stood before.
+    fn original(&self, at: usize) -> usize {
+        let next = self.stretches.partition_point(|(new, _)| *new <= at);
+        let stretch = next
+            .checked_sub(1)
+            .and_then(|last| self.stretches.get(last));
+        let (new, old) = stretch.copied().unwrap_or_default();
+        let moved = old + (at - new);
+        // Inside a number the quotes count for nothing.
+        self.stretches
+            .get(next)
+            .map_or(moved, |(_, end)| moved.min(*end))
+    }
+}
+
+/// The byte of a line and column as `serde_json` counts them (columns in bytes, from 1).
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let mut at = before
+        .saturating_add(column.saturating_sub(1))
+        .min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// Bytes of the JSON string literal at the start of `text`, quotes included.
@@ -441,10 +537,93 @@ mod tests {
 
     #[test]
     fn only_numbers_outside_strings_are_quoted() {
+        let text = r#"{"a\"1.5":[-0.10,7,1e3,"2.5"],"b":true}"#;
+        let quoted = Quoted::new(text, &json_fractions(text));
         assert_eq!(
-            quote_fractions(r#"{"a\"1.5":[-0.10,7,1e3,"2.5"],"b":true}"#),
+            quoted.text,
             r#"{"a\"1.5":["-0.10",7,"1e3","2.5"],"b":true}"#
         );
+        for (at, c) in text
+            .char_indices()
+            .filter(|(_, c)| c.is_alphabetic() || *c == '[')
+        {
+            let new = quoted
+                .text
+                .match_indices(c)
+                .map(|(new, _)| quoted.original(new));
+            assert!(new.clone().any(|old| old == at), "{c} at {at}");
+        }
         assert!(serde_json::from_str::<serde_json::Value>(STRATEGY_JSON).is_ok());
+    }
+
+    /// The second pass reads numbers by their text: its errors stand where the number stands.
+    #[test]
+    fn an_exponent_is_refused_where_it_stands() {
+        let folder = project();
+        let refused = |name: &str, text: String| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            read(&path).unwrap_err().to_string()
+        };
+        let said = refused(
+            "a.toml",
+            MANIFEST_TOML.replace("max_exposure_usd = 10", "max_exposure_usd = 1e1"),
+        );
+        let line = MANIFEST_TOML
+            .lines()
+            .position(|line| line.starts_with("max_exposure_usd"))
+            .unwrap();
+        assert!(
+            said.contains(&format!("a.toml:{}:20: ", line + 1)),
+            "{said}"
+        );
+        assert!(said.contains("\"1e1\""), "{said}");
+        let manifest = read(&folder.path().join("staging.toml")).unwrap().manifest;
+        let json = serde_json::to_string(&manifest).unwrap();
+        let edge = json.find("\"0.030\"").unwrap();
+        let said = refused("a.json", json.replace("\"0.030\"", "3.0e-2"));
+        let column: usize = said
+            .split("a.json:1:")
+            .nth(1)
+            .and_then(|rest| rest.split(':').next()?.parse().ok())
+            .unwrap();
+        assert!((edge..edge + 8).contains(&column), "{edge}: {said}");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_among_options_is_refused() {
+        let folder = project();
+        let path = folder.path().join("strategies/probability-edge.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let at = text.find("\"component\"").unwrap();
+        let (before, after) = text.split_at(at);
+        let options = "\"options\": {\"a\": 1, \"a\": 2}, ";
+        std::fs::write(&path, format!("{before}{options}{after}")).unwrap();
+        let said = read(&folder.path().join("staging.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.contains("probability-edge.json:") && said.contains("\"a\" stands twice"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn text_that_is_none_has_a_place() {
+        let folder = project();
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, b"a = 1\nb = \"\xff\"").unwrap();
+        let said = read(&path).unwrap_err().to_string();
+        assert!(
+            said.contains("x.toml:2:6: not UTF-8: seen the byte 0xff"),
+            "{said}"
+        );
+        std::fs::write(&path, "x".repeat(FILE_MAX_BYTES + 1)).unwrap();
+        assert!(matches!(
+            read(&path),
+            Err(ManifestFileError::TooLarge { .. })
+        ));
+        std::fs::write(&path, format!("{} = 1", "k".repeat(100_000))).unwrap();
+        assert!(read(&path).unwrap_err().to_string().len() < 1_000);
     }
 }

@@ -9,9 +9,11 @@ use crate::event::{
     OrderReport, OrderStatus, PriceTick, TradeTick, WindowTick,
 };
 use crate::order::Side;
-use crate::units::{Asset, EpochMs, Outcome, Shares, UnitError};
+use crate::units::{Asset, EpochMs, Outcome, Shares, UnitError, cut};
 use crate::window::{SettlementRule, Window, WindowId};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -22,31 +24,29 @@ pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a number")
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        if let Some(text) = raw.strip_prefix('"') {
+            let text = text.strip_suffix('"').unwrap_or(text);
+            if !text.contains('\\') {
+                return Ok(Self(Cow::Borrowed(text)));
             }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(value.to_string())))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(value.to_string())))
-            }
-            // The shortest text of the number, which is the text that was written.
-            fn visit_f64<E>(self, value: f64) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(value.to_string())))
-            }
+            return serde_json::from_str(raw)
+                .map(|text: String| Self(Cow::Owned(text)))
+                .map_err(|_| D::Error::custom("a text with a broken escape"));
         }
-        deserializer.deserialize_any(Visitor)
+        // A number stays the text that was written: a float would change what it cannot hold.
+        if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return Ok(Self(Cow::Borrowed(raw)));
+        }
+        let seen = match raw.as_bytes().first() {
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b'n') => "null",
+            _ => "a boolean",
+        };
+        Err(D::Error::custom(format_args!(
+            "{seen} is neither a string nor a number"
+        )))
     }
 }
 
@@ -116,6 +116,12 @@ pub(super) fn json_words(error: &serde_json::Error) -> String {
     let words = text
         .rsplit_once(" at line ")
         .map_or(text.as_str(), |(words, _)| words);
+    // serde repeats unknown names as they are written: cut, and without control characters, which a
+    // terminal would obey.
+    let words = cut(words
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect());
     format!("{words} (column {})", error.column())
 }
 
@@ -128,8 +134,8 @@ pub(super) fn parse(text: &str) -> Result<Event, TapeProblem> {
     let (kind, name) = event_kind(&mut fields)?;
     fields.refuse_leftovers(name)?;
     Ok(Event {
-        t: EpochMs(fields.t_ms),
-        src: fields.src_ms.map(EpochMs),
+        t: instant("t_ms", fields.t_ms)?,
+        src: fields.src_ms.map(|ms| instant("src_ms", ms)).transpose()?,
         kind,
     })
 }
@@ -139,7 +145,7 @@ fn event_kind(f: &mut Fields<'_>) -> Result<(EventKind, &'static str), TapeProbl
         .into_iter()
         .find(|kind| *kind == f.kind.0)
         .ok_or_else(|| TapeProblem::UnknownKind {
-            seen: f.kind.0.to_string(),
+            seen: cut(f.kind.0.to_string()),
         })?;
     let kind = match name {
         "oracle" => EventKind::Oracle(f.price_tick(name)?),
@@ -174,7 +180,7 @@ fn event_kind(f: &mut Fields<'_>) -> Result<(EventKind, &'static str), TapeProbl
         }),
         "lease" => EventKind::Lease(LeaseGrant {
             holder: text(&mut f.holder, name, "holder")?,
-            expires_at: EpochMs(take(&mut f.expires_ms, name, "expires_ms")?),
+            expires_at: instant("expires_ms", take(&mut f.expires_ms, name, "expires_ms")?)?,
         }),
         "clock" => EventKind::Clock(ClockTick {
             offset_ms: f.offset_ms.take(),
@@ -314,13 +320,23 @@ impl Fields<'_> {
     }
 }
 
+/// A time that a recording can have.
+fn instant(field: &'static str, ms: i64) -> Result<EpochMs, TapeProblem> {
+    let at = EpochMs(ms);
+    if ms >= 0 && at < EpochMs::LATEST {
+        return Ok(at);
+    }
+    Err(mismatch(
+        field,
+        ms,
+        "a time in ms since 1970, before the year 2100",
+    ))
+}
+
 fn mismatch(field: &'static str, seen: impl fmt::Display, wanted: &'static str) -> TapeProblem {
     TapeProblem::Value {
         field,
-        error: UnitError {
-            seen: seen.to_string(),
-            wanted,
-        },
+        error: UnitError::new(seen, wanted),
     }
 }
 

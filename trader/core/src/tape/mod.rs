@@ -65,6 +65,14 @@ pub enum TapeProblem {
     /// Another version.
     #[error("tape version {0}; this program reads version {TAPE_VERSION}")]
     Version(u32),
+    /// Not text.
+    #[error("not UTF-8: seen the byte 0x{seen:02x} at byte {at}")]
+    NotUtf8 {
+        /// The first byte that is none.
+        seen: u8,
+        /// Where it stands in the line, from 1.
+        at: usize,
+    },
     /// Longer than any event.
     #[error("{0} bytes long; an event is never longer than {TAPE_LINE_MAX_BYTES}")]
     TooLong(usize),
@@ -132,10 +140,13 @@ impl TapeParser {
     /// A [`TapeError`] at line 1.
     pub fn new(first_line: &str) -> Result<Self, TapeError> {
         let fail = |problem| TapeError { line: 1, problem };
+        // Some editors put a byte order mark before the first line.
+        let first_line = first_line.strip_prefix('\u{feff}').unwrap_or(first_line);
         let text = trimmed(first_line).map_err(fail)?;
         if text.is_empty() {
             return Err(fail(TapeProblem::Empty));
         }
+        object(text).map_err(|seen| fail(TapeProblem::Header(seen)))?;
         let header: Header = serde_json::from_str(text)
             .map_err(|error| fail(TapeProblem::Header(line::json_words(&error))))?;
         if header.tape != TAPE_VERSION {
@@ -151,6 +162,11 @@ impl TapeParser {
     /// The first line.
     pub const fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// The number of the line that was read last.
+    pub const fn line_number(&self) -> u64 {
+        self.line
     }
 
     /// Reads the next line; `None` for a blank one.
@@ -170,6 +186,7 @@ impl TapeParser {
         if text.is_empty() {
             return Ok(None);
         }
+        object(text).map_err(TapeProblem::Json)?;
         let event = line::parse(text)?;
         if event.t < self.last {
             return Err(TapeProblem::Backwards {
@@ -187,6 +204,28 @@ impl TapeParser {
             }
         }
     }
+}
+
+/// The text of a line's bytes; `line` is its number.
+///
+/// # Errors
+/// Not UTF-8, with the line's number and the byte.
+pub fn line_text(bytes: &[u8], line: u64) -> Result<&str, TapeError> {
+    std::str::from_utf8(bytes).map_err(|error| TapeError {
+        line,
+        problem: TapeProblem::NotUtf8 {
+            seen: bytes.get(error.valid_up_to()).copied().unwrap_or_default(),
+            at: error.valid_up_to() + 1,
+        },
+    })
+}
+
+/// A list would be read as the fields in their order.
+fn object(text: &str) -> Result<(), String> {
+    if text.starts_with('[') {
+        return Err("a list, where an object belongs".to_owned());
+    }
+    Ok(())
 }
 
 fn trimmed(text: &str) -> Result<&str, TapeProblem> {

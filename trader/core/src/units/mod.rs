@@ -29,6 +29,7 @@ pub use decimal::{
     DECIMAL_TEXT_MAX_CHARS, DecimalRange, DecimalText, decimal_schema, parse_decimal,
 };
 pub use error::UnitError;
+pub(crate) use error::cut;
 pub use ids::{STRATEGY_ID_MAX_CHARS, StrategyId, TokenId};
 pub(crate) use model_floats::to_float;
 pub use model_floats::{Probability, Volatility};

@@ -22,6 +22,9 @@ use std::fmt;
 pub struct EpochMs(pub i64);
 
 impl EpochMs {
+    /// 2100-01-01. A recording that tells a later time has its digits or its unit wrong.
+    pub const LATEST: Self = Self(4_102_444_800_000);
+
     /// This instant moved by `ms` (may be negative), saturating.
     pub const fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use trader_core::event::{Event, EventKind, WindowTick};
-use trader_core::tape::{TAPE_LINE_MAX_BYTES, TapeParser};
+use trader_core::tape::{TAPE_LINE_MAX_BYTES, TapeParser, line_text};
 use trader_core::units::{EpochMs, TokenId};
 use trader_core::window::{Window, WindowId};
 
@@ -250,7 +250,7 @@ struct Lines {
     path: PathBuf,
     reader: BufReader<File>,
     parser: TapeParser,
-    line: String,
+    line: Vec<u8>,
 }
 
 impl Lines {
@@ -259,6 +259,10 @@ impl Lines {
             path: path.to_owned(),
             source,
         };
+        // Looked at before it is opened: opening a pipe that nobody writes to never ends.
+        if !std::fs::metadata(path).map_err(read)?.is_file() {
+            return Err(read(std::io::Error::other("it is no regular file")));
+        }
         let file = File::open(path).map_err(read)?;
         if file.metadata().map_err(read)?.len() > TAPE_MAX_BYTES {
             return Err(FeedError::TooLarge {
@@ -271,12 +275,14 @@ impl Lines {
                 path: path.to_owned(),
             });
         }
-        let mut line = String::new();
+        let mut line = Vec::new();
         read_line(&mut reader, &mut line).map_err(read)?;
-        let parser = TapeParser::new(&line).map_err(|source| FeedError::Tape {
-            path: path.to_owned(),
-            source,
-        })?;
+        let parser = line_text(&line, 1)
+            .and_then(TapeParser::new)
+            .map_err(|source| FeedError::Tape {
+                path: path.to_owned(),
+                source,
+            })?;
         Ok(Self {
             path: path.to_owned(),
             reader,
@@ -297,9 +303,9 @@ impl Lines {
             if read == 0 {
                 return Ok(None);
             }
-            let event = self
-                .parser
-                .line(&self.line)
+            let number = self.parser.line_number().saturating_add(1);
+            let event = line_text(&self.line, number)
+                .and_then(|text| self.parser.line(text))
                 .map_err(|source| FeedError::Tape {
                     path: self.path.clone(),
                     source,
@@ -312,11 +318,11 @@ impl Lines {
 }
 
 /// Reads one line, at most one byte more than the parser accepts: it names the line that is too long.
-fn read_line(reader: &mut BufReader<File>, line: &mut String) -> std::io::Result<usize> {
+fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> std::io::Result<usize> {
     let limit = u64::try_from(TAPE_LINE_MAX_BYTES)
         .unwrap_or(u64::MAX)
         .saturating_add(2);
-    reader.by_ref().take(limit).read_line(line)
+    reader.by_ref().take(limit).read_until(b'\n', line)
 }
 
 #[cfg(test)]

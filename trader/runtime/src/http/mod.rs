@@ -308,12 +308,17 @@ impl Surface {
 
 fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
     let bytes = body.map_err(|refused| Refused::new(refused.status(), refused.body_text()))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let unreadable = |why: &str| {
         Refused::new(
             StatusCode::BAD_REQUEST,
-            format!("cannot read the body: {error}"),
+            format!("cannot read the body: {why}"),
         )
-    })
+    };
+    // A list would be read as the members in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(unreadable("a list, where an object belongs"));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| unreadable(&cut(&error.to_string())))
 }
 
 fn cut(text: &str) -> String {
