@@ -404,6 +404,35 @@ fn without_nulls(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::any_bytes::corpus;
+    use proptest::prelude::*;
+
+    fn answered(body: &[u8]) -> Result<String, String> {
+        let token = Secret::new("tok-secret-123").unwrap();
+        data(body, &token)
+            .map(|data| data.to_string())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn answers_are_read_or_refused_in_their_words() {
+        let read = |text: &str| answered(text.as_bytes());
+        corpus::refused_list("answers/invalid", "graphql", read);
+        corpus::accepted_list("answers/valid", "graphql", read);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_the_client_panic(body in crate::any_bytes::spoiled(&[
+            r#"{"data":{"deployments":{"edges":[]}},"errors":null}"#,
+            r#"{"errors":[{"message":"tok-secret-123 Not Authorized"}]}"#,
+        ])) {
+            if let Err(said) = answered(&body) {
+                prop_assert!(!said.contains("tok-secret-123"), "{}", said);
+                prop_assert!(said.chars().count() < 700, "{}", said);
+            }
+        }
+    }
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {

@@ -2,6 +2,7 @@
 //!
 //! Parses once; everything behind this border holds a valid address. Never resolves names.
 
+use crate::call_error::shorten;
 use reqwest::Url;
 use std::fmt;
 
@@ -32,7 +33,7 @@ impl Endpoint {
     /// Not a URL, another scheme, `http://` off loopback, or a user name or password in it.
     pub fn parse(text: &str) -> Result<Self, BadEndpoint> {
         let bad = |why| BadEndpoint {
-            given: without_userinfo(text),
+            given: shorten(&without_userinfo(text)),
             why,
         };
         let url = Url::parse(text.trim()).map_err(|_| bad("it does not parse as a URL"))?;

@@ -4,7 +4,7 @@
 //! service variable `LAUNCH_FREEZE`. The variable is only ever written (with `skipDeploys`), never
 //! deleted: a delete redeploys. What cannot be read counts as frozen.
 
-use crate::call_error::CallError;
+use crate::call_error::{CallError, shorten};
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::platform::{self, ServiceIds};
@@ -64,9 +64,14 @@ impl Freeze {
 }
 
 fn from_json(text: &str) -> FreezeState {
+    if text.trim_start().starts_with('[') {
+        return FreezeState::Unreadable("not a freeze: it is a list".to_owned());
+    }
     match serde_json::from_str(text) {
         Ok(freeze) => FreezeState::Frozen(freeze),
-        Err(error) => FreezeState::Unreadable(format!("not a freeze: {error}")),
+        Err(error) => {
+            FreezeState::Unreadable(format!("not a freeze: {}", shorten(&error.to_string())))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Holds no secret. Read leniently (absent and unknown members are fine): a kill must work with
 //! the file of an older or newer version. Written whole or not at all.
 
+use crate::call_error::shorten;
 use crate::endpoint::Endpoint;
 use crate::process::{Life, ProcessId};
 use crate::state_dir::{EnvName, StateDir, StateError, read_text, write_private};
@@ -83,7 +84,8 @@ impl LocalProcesses {
 fn process(boot_id: Option<&String>, pid: Option<u32>, start: Option<u64>) -> Option<ProcessId> {
     Some(ProcessId {
         boot_id: boot_id?.clone(),
-        pid: pid?,
+        // No process has another number: what is none would be proved to have ended.
+        pid: pid.filter(|pid| *pid > 0 && i32::try_from(*pid).is_ok())?,
         // 0 = it could not be told: no identity, and no proof.
         start: start.filter(|start| *start > 0)?,
     })
@@ -113,12 +115,21 @@ impl KillFile {
         let Some(text) = read_text(&path)? else {
             return Ok(None);
         };
+        let malformed = |why: &str| StateError::Malformed {
+            path: path.clone(),
+            why: format!(
+                "{} (wanted the JSON object that `launch deploy` writes)",
+                shorten(why)
+            ),
+        };
+        // A list would be read as the members in their order, and an empty one as a file that says
+        // nothing.
+        if text.trim_start().starts_with('[') {
+            return Err(malformed("it is a list"));
+        }
         serde_json::from_str(&text)
             .map(Some)
-            .map_err(|error| StateError::Malformed {
-                path,
-                why: format!("{error} (wanted the JSON object that `launch deploy` writes)"),
-            })
+            .map_err(|error| malformed(&error.to_string()))
     }
 
     /// Writes it, whole or not at all.
@@ -196,6 +207,30 @@ mod tests {
             (local.trader_pid, local.trader_start) = (Some(gone.pid), Some(gone.start));
         }
         assert!(file.is_proved_gone(&dir));
+    }
+
+    #[test]
+    fn a_number_that_no_process_has_proves_nothing() {
+        for pid in [0, u32::MAX, 1 << 31] {
+            let local = LocalProcesses {
+                boot_id: Some("b".into()),
+                platform_pid: Some(pid),
+                platform_start: Some(9),
+                trader_pid: Some(pid),
+                trader_start: Some(9),
+            };
+            assert_eq!((local.platform(), local.trader()), (None, None), "{pid}");
+        }
+    }
+
+    #[test]
+    fn a_mark_before_the_text_is_no_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = StateDir::at(folder.path());
+        let text = "\u{feff}{\r\n\"service_id\": \"s\"}\r\n";
+        fs::write(dir.kill_file_path(&staging()), text).unwrap();
+        let file = KillFile::read(&dir, &staging()).unwrap().unwrap();
+        assert_eq!(file.service_id.as_deref(), Some("s"));
     }
 
     #[test]

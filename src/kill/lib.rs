@@ -6,6 +6,8 @@
 //! [`kill_file`] and [`state_dir`] (what is known before asking), [`freeze`], [`process`]; then
 //! [`args`] → [`targets`] → [`run`] → [`verdict`] → [`report`] (with [`position`]) → [`render`].
 
+#[cfg(test)]
+mod any_bytes;
 pub mod args;
 mod call_error;
 mod card;

@@ -32,8 +32,10 @@ impl EnvName {
             && text
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        fits.then(|| Self(text.to_owned()))
-            .ok_or_else(|| StateError::EnvName(text.chars().take(ENV_NAME_MAX).collect()))
+        fits.then(|| Self(text.to_owned())).ok_or_else(|| {
+            let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+            StateError::EnvName(text.chars().take(ENV_NAME_MAX).map(shown).collect())
+        })
     }
 
     /// The name.
@@ -237,9 +239,18 @@ pub fn read_text(path: &Path) -> Result<Option<String>, StateError> {
     if u64::try_from(bytes.len()).is_ok_and(|len| len > FILE_MAX_BYTES) {
         return Err(malformed("is longer than 1 MiB"));
     }
-    String::from_utf8(bytes)
-        .map(Some)
-        .map_err(|_| malformed("is not UTF-8"))
+    // Some editors put a byte order mark first; JSON has none.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(error) => {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(malformed(&format!(
+                "is not UTF-8, on line {line}: save it as UTF-8"
+            )))
+        }
+    }
 }
 
 /// Writes a file whole or not at all, readable by its owner only; makes its directories (0700).

@@ -9,6 +9,7 @@ use crate::call_error::{CallError, shorten};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -77,10 +78,17 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     let wanted = |why: &str| format!("`{shown}` {why} (wanted a PEM file of certificates)");
     let about =
         std::fs::metadata(path).map_err(|error| wanted(&format!("is unreadable: {error}")))?;
-    if !about.is_file() || about.len() > FILE_MAX_BYTES {
-        return Err(wanted("is no regular file or too large"));
+    // Looked at before it is opened: opening a pipe that nobody writes to never ends.
+    if !about.is_file() {
+        return Err(wanted("is no regular file"));
     }
-    let bytes = std::fs::read(path).map_err(|error| wanted(&format!("is unreadable: {error}")))?;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| wanted(&format!("is unreadable: {error}")))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_MAX_BYTES) {
+        return Err(wanted("is too large"));
+    }
     let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bytes)
         .filter_map(Result::ok)
         .collect();

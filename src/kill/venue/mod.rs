@@ -7,6 +7,8 @@
 //! reference (docs.polymarket.com: CLOB orders, data API).
 
 mod access;
+#[cfg(test)]
+mod any_bytes;
 mod client;
 mod credentials;
 mod decimal;
