@@ -34,15 +34,24 @@ pub(crate) fn create_private_dir(path: &Path) -> Result<(), PlatformError> {
 
 /// The file's bytes, `None` where there is no such file.
 pub(crate) fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, PlatformError> {
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
+    let failed = |error| PlatformError::file("read", path)(error);
+    // Looked at before it is opened: opening a pipe that nobody writes to never ends.
+    match fs::metadata(path) {
+        Ok(about) if !about.is_file() => {
+            return Err(failed(std::io::Error::other("is not a regular file")));
+        }
+        Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(PlatformError::file("read", path)(error)),
-    };
+        Err(error) => return Err(failed(error)),
+    }
     let mut bytes = Vec::new();
-    file.take(LONGEST_FILE)
-        .read_to_end(&mut bytes)
-        .map_err(PlatformError::file("read", path))?;
+    fs::File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_FILE) {
+        let bound = format!("is longer than {LONGEST_FILE} bytes");
+        return Err(failed(std::io::Error::other(bound)));
+    }
     Ok(Some(bytes))
 }
 

@@ -377,10 +377,15 @@ fn program_of(repo: &Repo, connected: &Connected) -> Result<(Program, Vec<String
 }
 
 fn sha256_of(path: &Path) -> Result<String, GatherError> {
-    let bytes = std::fs::read(path).map_err(|source| GatherError::Program {
+    let failed = |source| GatherError::Program {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    // A pipe or device may have no end.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("is not a regular file")));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
     Ok(digest::sha256(&bytes))
 }
 

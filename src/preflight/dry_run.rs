@@ -7,6 +7,7 @@ use super::project::Project;
 use crate::child::{self, Bounds, ChildError, Finished};
 use launch_checks::{DryRun, DryRunEnd, Missing, Replayed};
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -25,6 +26,8 @@ const WINDOWS_WANTED: u64 = 4;
 const TIMEOUT_SECS: u64 = 60;
 /// Most bytes that the child may print.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest tape of the child that is replayed, bytes: an hour of four assets is below 40 MB.
+const TAPE_MAX_BYTES: u64 = 512 * 1024 * 1024;
 /// Last lines of its stderr that are shown when it broke.
 const STDERR_LINES: usize = 8;
 /// The market of a target whose own feed is the venue: phase 4 needs no network.
@@ -138,7 +141,16 @@ fn read(finished: &Finished) -> DryRunEnd {
 
 /// The engine of this process over the child's tape.
 fn replay(declared: &Declared, tape: &Path) -> Result<Replayed, String> {
-    let text = std::fs::read_to_string(tape).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    std::fs::File::open(tape)
+        .and_then(|file| file.take(TAPE_MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > TAPE_MAX_BYTES) {
+        return Err(format!(
+            "the child's tape is longer than {TAPE_MAX_BYTES} bytes"
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
     let events = TapeReader::new(text.lines())
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| error.to_string())?;

@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use trader_core::digest;
+use trader_core::{digest, unique_keys};
 
 /// `prev` of the first line.
 const GENESIS: &str = "genesis";
@@ -149,15 +149,31 @@ fn only_a_file(path: &Path) -> Result<(), LinesError> {
 }
 
 fn read(file: &mut File, path: &Path) -> Result<String, LinesError> {
-    let mut text = String::new();
-    file.take(FILE_MAX_BYTES)
-        .read_to_string(&mut text)
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
         .map_err(|source| LinesError::Io {
             doing: "read",
             path: path.to_path_buf(),
             source,
         })?;
-    Ok(text)
+    let broken = |before: &[u8], what| LinesError::Broken {
+        path: path.to_path_buf(),
+        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        what,
+    };
+    // Reading half of it would append behind a break.
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_MAX_BYTES) {
+        return Err(broken(
+            &bytes,
+            format!("longer than {FILE_MAX_BYTES} bytes"),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..good).unwrap_or_default();
+        broken(before, "not UTF-8".to_owned())
+    })
 }
 
 fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
@@ -168,14 +184,23 @@ fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
             line: index.saturating_add(1),
             what,
         };
-        let line: Line =
-            serde_json::from_str(text).map_err(|e| broken(format!("not a whole line: {e}")))?;
+        if text.starts_with('[') {
+            return Err(broken(
+                "not a whole line: a list, where an object belongs".to_owned(),
+            ));
+        }
+        let line: Line = serde_json::from_str(text)
+            .map_err(|e| broken(format!("not a whole line: {}", words(&e))))?;
+        // The sum is of what was read, and of two equal keys only the last is read.
+        unique_keys::check(text)
+            .map_err(|e| broken(format!("the line was edited: {}", words(&e))))?;
         let (seq, prev) = lines.last().map_or((1, GENESIS), |last| {
             (last.seq.saturating_add(1), last.sum.as_str())
         });
         if line.seq != seq || line.prev != prev {
+            let named: String = line.prev.chars().take(PREV_SHOWN_CHARS).collect();
             return Err(broken(format!(
-                "line {} follows {prev}, expected line {seq}: a line was removed or moved",
+                "it is line {} after {named:?}, expected line {seq} after {prev:?}: a line was removed or moved",
                 line.seq
             )));
         }
@@ -194,6 +219,26 @@ fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
         });
     }
     Ok(lines)
+}
+
+/// Longest `prev` that is repeated, characters: a digest is 71 long.
+const PREV_SHOWN_CHARS: usize = 80;
+
+/// Most characters of a parser's words that are repeated.
+const WORDS_MAX_CHARS: usize = 300;
+
+/// A parser's words on one line, without control characters; the line's number is ours.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(words, _)| words);
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(WORDS_MAX_CHARS)
+        .collect();
+    format!("{text} (column {})", error.column())
 }
 
 /// Writes a small state document whole or not at all. A convenience over

@@ -31,8 +31,16 @@ pub fn append(state: &StateDir, statement: &Statement) -> Result<(), lines::Line
 /// # Errors
 /// Unreadable, or a line that was edited, removed or reordered.
 pub fn read_all(state: &StateDir) -> Result<Vec<Statement>, lines::LinesError> {
-    lines::read_all(&path(state))?
+    let path = path(state);
+    lines::read_all(&path)?
         .into_iter()
-        .map(|record| serde_json::from_value(record).map_err(lines::LinesError::Record))
+        .enumerate()
+        .map(|(index, record)| {
+            serde_json::from_value(record).map_err(|error| lines::LinesError::Broken {
+                path: path.clone(),
+                line: index.saturating_add(1),
+                what: format!("its record is no receipt: {error}"),
+            })
+        })
         .collect()
 }

@@ -89,7 +89,10 @@ fn value(
     tree: &mut Tree,
 ) -> Result<Value, Diagnostic> {
     Ok(match node {
-        Node::StringLit(string) => Value::from(string.value.as_ref()),
+        Node::StringLit(string) => {
+            no_control_character(file, text, &span_of(node))?;
+            Value::from(string.value.as_ref())
+        }
         Node::NumberLit(number) => tree.number(pointer, number.value),
         Node::BooleanLit(boolean) => Value::Bool(boolean.value),
         Node::NullKeyword(_) => Value::Null,
@@ -106,6 +109,25 @@ fn value(
     })
 }
 
+/// RFC 8259, 7: control characters in a text are escaped. The parser takes some, the trader's does not.
+fn no_control_character(file: &str, text: &str, span: &Range<usize>) -> Result<(), Diagnostic> {
+    let written = text.get(span.clone()).unwrap_or_default();
+    let Some((offset, c)) = written.char_indices().find(|(_, c)| *c < ' ') else {
+        return Ok(());
+    };
+    let at = span.start + offset;
+    let escaped = format!("\\u{:04x}", u32::from(c));
+    Err(Diagnostic::error(
+        Code::Syntax,
+        file,
+        "not valid JSON: a control character stands in a text",
+    )
+    .at(text, at..at + c.len_utf8())
+    .seen(format!("U+{:04X}", u32::from(c)))
+    .wanted(format!("it escaped, as {escaped}"))
+    .help("remove it, or write its escape"))
+}
+
 fn object_value(
     file: &str,
     text: &str,
@@ -118,6 +140,7 @@ fn object_value(
         let name = property.name.as_str();
         let range = property.name.range();
         let key = range.start..range.end;
+        no_control_character(file, text, &key)?;
         let at = child(pointer, name);
         if tree.key_of(&at).is_some() {
             return Err(

@@ -121,8 +121,12 @@ impl Surface {
 }
 
 fn body<T: for<'a> Deserialize<'a>>(bytes: &Bytes) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("bad body: {error}")))
+    let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, format!("bad body: {why}"));
+    // A list would be read as the members in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(bad("a list, where an object belongs"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))
 }
 
 async fn health(State(surface): State<Surface>, headers: HeaderMap) -> Answer {

@@ -7,7 +7,7 @@ use super::record::{self, Record};
 use launch_kill::process::Life;
 use launch_kill::{Deadline, Endpoint, EnvName, Secret, StateDir, Watchdog};
 use std::fs::OpenOptions;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -124,8 +124,21 @@ pub async fn find_or_start(
     })
 }
 
+/// Most bytes of a log that are looked at.
+const LOG_TAIL_BYTES: u64 = 64 * 1024;
+
+/// The end of a file, whatever its size and bytes.
+fn end_of(log: &Path) -> io::Result<String> {
+    let mut file = std::fs::File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let text = end_of(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(LOG_LINES);
     lines.get(from..).unwrap_or_default().join("\n")
