@@ -11,8 +11,10 @@ use launch::schema::{effective_manifest_schema, effective_strategy_schema};
 use launch::source::{
     Code, Diagnostic, KnownStrategy, Schema, load_manifest, load_strategy, load_targets, render_all,
 };
-use std::path::{Path, PathBuf};
 use trader_core::manifest::Manifest;
+
+#[path = "support/corpus.rs"]
+mod corpus;
 
 type Read<T> = Result<T, Vec<Diagnostic>>;
 
@@ -36,63 +38,26 @@ fn manifest(file: &str, bytes: &[u8]) -> Read<Manifest> {
     load_manifest(file, bytes, &manifest_schema()).map(|loaded| loaded.value)
 }
 
-fn corpus(folder: &str) -> Vec<(String, PathBuf, Vec<u8>)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join(folder);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
-        .expect("the corpus exists")
-        .map(|entry| entry.expect("the corpus can be listed").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "toml" || e == "json"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{folder} is empty");
-    files
-        .into_iter()
-        .map(|path| {
-            let name = path
-                .file_name()
-                .expect("a file")
-                .to_string_lossy()
-                .into_owned();
-            let bytes = std::fs::read(&path).expect("the corpus can be read");
-            (name, path, bytes)
-        })
-        .collect()
-}
-
 /// Every file of `folder` is refused with the words beside it.
 fn refused<T>(folder: &str, read: impl Fn(&str, &[u8]) -> Read<T>) {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut differing = Vec::new();
-    for (name, path, bytes) in corpus(folder) {
-        let Err(problems) = read(&name, &bytes) else {
-            panic!("{folder}/{name} was read");
-        };
-        assert!(
-            problems.iter().all(|problem| problem.code != Code::Bug),
-            "{name}: the schema allowed what the type refuses: {problems:?}"
-        );
-        let said = render_all(&problems, false) + "\n";
-        let expected = PathBuf::from(format!("{}.txt", path.display()));
-        if update {
-            std::fs::write(&expected, &said).expect("the corpus can be written");
-        } else if std::fs::read_to_string(&expected).ok().as_deref() != Some(said.as_str()) {
-            differing.push(format!("{folder}/{name}\n{said}"));
+    corpus::refused(folder, |case| match read(&case.name, &case.bytes) {
+        Ok(_) => Ok("a value".to_owned()),
+        Err(problems) => {
+            assert!(
+                problems.iter().all(|problem| problem.code != Code::Bug),
+                "{}: the schema allowed what the type refuses: {problems:?}",
+                case.name
+            );
+            Err(render_all(&problems, false))
         }
-    }
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    });
 }
 
 /// Every file of `folder` is read.
 fn accepted<T>(folder: &str, read: impl Fn(&str, &[u8]) -> Read<T>) -> Vec<(String, T)> {
-    corpus(folder)
-        .into_iter()
-        .map(|(name, _, bytes)| match read(&name, &bytes) {
-            Ok(value) => (name, value),
-            Err(problems) => panic!("{}", render_all(&problems, false)),
-        })
-        .collect()
+    corpus::accepted(folder, |case| {
+        read(&case.name, &case.bytes).map_err(|problems| render_all(&problems, false))
+    })
 }
 
 #[test]
@@ -115,6 +80,11 @@ fn every_valid_manifest_is_read_and_means_the_same() {
             "numbers_without_quotes.toml" => {
                 assert_eq!(manifest.max_exposure_usd.to_string(), "20.00");
                 assert_eq!(manifest.safeguards.max_daily_loss_usd.to_string(), "10.0");
+            }
+            "number_forms.toml" => {
+                assert_eq!(manifest.safeguards.min_entry_interval_ms.get(), 30_000);
+                assert_eq!(manifest.window.warm_up_secs.get(), 120);
+                assert_eq!(manifest.max_exposure_usd.to_string(), "20");
             }
             _ => assert_eq!(manifest, plain, "{name}"),
         }
@@ -164,14 +134,15 @@ fn targets_are_read_or_refused_with_their_place() {
 
 #[test]
 fn no_secret_of_a_file_is_repeated() {
-    for (name, _, bytes) in corpus("manifests/invalid")
+    for case in corpus::corpus("manifests/invalid")
         .into_iter()
-        .chain(corpus("targets/invalid"))
+        .chain(corpus::corpus("targets/invalid"))
     {
-        let said = manifest(&name, &bytes)
+        let (name, bytes) = (&case.name, &case.bytes);
+        let said = manifest(name, bytes)
             .err()
             .into_iter()
-            .chain(load_targets(&name, &bytes).err());
+            .chain(load_targets(name, bytes).err());
         for problems in said {
             let said = render_all(&problems, false)
                 + &serde_json::to_string(&problems).expect("problems are JSON");
