@@ -13,6 +13,7 @@ use launch::source::{
     Code, Diagnostic, KnownStrategy, load_manifest, load_strategy, load_targets, render_all,
 };
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 #[path = "support/corpus.rs"]
 mod corpus;
@@ -327,7 +328,7 @@ fn extreme_tape() -> impl Strategy<Value = String> {
                 5 => format!(r#","kind":"fill",{order},"fill_id":"{t}","price":"{token_price}","size":"{shares}","fee":"{price}"}}"#),
                 _ => window(&price, r#","outcome":"up""#),
             };
-            text.push_str(&format!("{{\"t_ms\":{t}{rest}\n"));
+            writeln!(text, "{{\"t_ms\":{t}{rest}").expect("a text takes it");
         }
         text
     })

@@ -17,7 +17,7 @@ use trader_core::feed::Feed;
 use trader_runtime::feeds::Source;
 
 /// Longest time that a reader may take over something that is no file of its kind: none of them waits.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 
 /// What stands where the file belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ const READERS: [(&str, Reader); 9] = [
             .map(drop)
             .map_err(|problems| {
                 assert_eq!(exit_of(&problems), launch::exit::Exit::CheckFailed);
-                problems[0].one_line()
+                problems.first().expect("one problem").one_line()
             })
     }),
     ("trader.json", |root| {

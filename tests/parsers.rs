@@ -94,7 +94,10 @@ fn sources(folder: &Path, found: &mut BTreeSet<String>) {
             if !["tests", "benches", "examples"].contains(&name.as_str()) {
                 sources(&path, found);
             }
-        } else if name.ends_with(".rs") && !name.contains("tests") && name != "any_bytes.rs" {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !name.contains("tests")
+            && name != "any_bytes.rs"
+        {
             let below = path.strip_prefix(root()).expect("below the root");
             found.insert(below.to_string_lossy().into_owned());
         }

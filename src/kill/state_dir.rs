@@ -245,7 +245,7 @@ pub fn read_text(path: &Path) -> Result<Option<String>, StateError> {
         Ok(text) => Ok(Some(text.to_owned())),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             Err(malformed(&format!(
                 "is not UTF-8, on line {line}: save it as UTF-8"
             )))

@@ -159,7 +159,7 @@ fn read(file: &mut File, path: &Path) -> Result<String, LinesError> {
         })?;
     let broken = |before: &[u8], what| LinesError::Broken {
         path: path.to_path_buf(),
-        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        line: before.split(|byte| *byte == b'\n').count(),
         what,
     };
     // Reading half of it would append behind a break.

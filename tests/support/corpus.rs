@@ -110,7 +110,8 @@ pub(crate) fn accepted_list(
     read: impl Fn(&str) -> Result<String, String>,
 ) {
     for pair in list(folder, name) {
-        let (text, printed) = (pair[0].as_str(), pair[1].as_str());
+        let text_at = |at: usize| pair.get(at).and_then(serde_json::Value::as_str);
+        let (text, printed) = (text_at(0), text_at(1));
         let text = text.expect("a text");
         let said = read(text).unwrap_or_else(|error| panic!("{folder}/{name}: {text:?}: {error}"));
         assert_eq!(Some(said.as_str()), printed, "{folder}/{name}");

@@ -9,6 +9,9 @@ use crate::any_bytes::{corpus, spoiled};
 use proptest::prelude::*;
 use serde_json::Value;
 
+/// A parser of one kind of answer.
+type Read = fn(&str) -> Result<String, String>;
+
 const NOW: i64 = 1_795_393_260;
 
 fn said(error: &crate::CallError) -> String {
@@ -45,7 +48,7 @@ fn open_order(text: &str) -> Result<String, String> {
 
 #[test]
 fn answers_of_the_exchange_are_read_or_refused_in_their_words() {
-    let parsers: [(&str, fn(&str) -> Result<String, String>); 4] = [
+    let parsers: [(&str, Read); 4] = [
         ("positions", positions),
         ("book", book),
         ("canceled", canceled),
