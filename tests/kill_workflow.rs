@@ -122,6 +122,7 @@ fn values(project: &Project) -> BTreeMap<&'static str, String> {
             file.project_id.unwrap_or_default(),
         ),
         ("vars.LAUNCH_TRADER_URL", file.trader_url.unwrap()),
+        ("vars.LAUNCH_MODE", "paper".to_owned()),
         ("secrets.RAILWAY_TOKEN", token("token-staging")),
         ("secrets.LAUNCH_HALT_TOKEN", token("halt-staging")),
         (

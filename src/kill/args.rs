@@ -80,6 +80,9 @@ pub struct KillArgs {
     /// Railway service.
     #[arg(long, value_name = "ID")]
     pub service_id: Option<String>,
+    /// What it trades with, where no kill file tells; else it counts as live.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub mode: Option<Mode>,
     /// GraphQL address of the platform.
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
@@ -108,6 +111,17 @@ impl KillArgs {
     pub fn command(&self) -> &'static str {
         self.typed.unwrap_or("launch kill")
     }
+}
+
+/// What a target trades with, as the operator says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Nothing is sent: no order can be open.
+    DryRun,
+    /// Simulated fills: no order can be open.
+    Paper,
+    /// Real orders: zero open ones are part of the proof.
+    Live,
 }
 
 /// What stdout carries.

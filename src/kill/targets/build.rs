@@ -1,7 +1,7 @@
 //! One target: each value from its flag, else its kill file, else, unless local, a variable.
 
 use super::{AMBIENT, Resolved, Surroundings, Target, Unusable};
-use crate::args::KillArgs;
+use crate::args::{KillArgs, Mode};
 use crate::client::Auth;
 use crate::endpoint::Endpoint;
 use crate::kill_file::{KillFile, LocalProcesses, living_platform};
@@ -88,7 +88,7 @@ pub(super) fn build(
         service_id,
         deployment_id: of_file(&file.deployment_id),
         instance_nonce: of_file(&file.instance_nonce),
-        may_be_live: file.may_be_live() || !is_files_own,
+        may_be_live: may_be_live(of_file(&file.mode).as_deref(), args.mode),
         venue: None,
         trader_url: trader_url(
             &label,
@@ -115,6 +115,16 @@ pub(super) fn build(
     }
     target.venue = venue(&target, around, found);
     Ok(target)
+}
+
+/// Whether real orders may be behind the target. The kill file was written by the deploy and wins
+/// over a flag that says less; a flag that says live is believed; nobody's word counts as live.
+fn may_be_live(of_file: Option<&str>, told: Option<Mode>) -> bool {
+    match (of_file, told) {
+        (_, Some(Mode::Live)) => true,
+        (Some(mode), _) => !matches!(mode, "paper" | "dry-run"),
+        (None, told) => told.is_none(),
+    }
 }
 
 /// Access to the venue, where real orders may be behind the target. A venue on this machine is
@@ -381,5 +391,26 @@ fn follow_moved_platform(target: &mut Target, around: &Surroundings, found: &mut
         ));
         target.endpoint = Some(endpoint);
         target.platform_process = Some(process);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_known_mode_without_money_is_not_live() {
+        for (file, flag, live) in [
+            (None, None, true),
+            (None, Some(Mode::Paper), false),
+            (None, Some(Mode::DryRun), false),
+            (None, Some(Mode::Live), true),
+            (Some("paper"), None, false),
+            (Some("paper"), Some(Mode::Live), true),
+            (Some("live"), Some(Mode::Paper), true),
+            (Some("Paper "), Some(Mode::Paper), true),
+        ] {
+            assert_eq!(may_be_live(file, flag), live, "{file:?} {flag:?}");
+        }
     }
 }
