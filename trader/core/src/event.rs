@@ -113,9 +113,12 @@ pub struct OrderReport {
 pub enum OrderStatus {
     /// The venue has it.
     Accepted,
+    /// The venue has it and holds the match back: in flight, not refused.
+    Delayed,
     /// Proof that it does not exist at the venue: refused there, or never sent.
     Rejected,
-    /// The rest of it will never fill: cancelled or expired at the venue.
+    /// The rest of it will never fill: cancelled or expired at the venue. Whoever stands at the wire
+    /// says this only after every fill that came before it.
     Cancelled,
     /// No answer, or none that can be believed: counts as filled until proved otherwise.
     Unknown,
@@ -134,6 +137,22 @@ pub struct FillReport {
     pub size: Shares,
     /// Fee charged, USD.
     pub fee: Usd,
+    /// How sure it is.
+    pub finality: Finality,
+}
+
+/// How sure a fill is. The venue matches first and settles on its chain afterwards, which can fail.
+/// Ordered: the later word replaces the earlier one, whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finality {
+    /// Matched; not on the chain yet. Counts.
+    Matched,
+    /// It never came to pass. Counts no more, unless it is final after all.
+    Failed,
+    /// On the chain.
+    #[default]
+    Final,
 }
 
 /// The trading lease. An `expires_at` that is not after the event's own time withdraws it.

@@ -256,7 +256,12 @@ impl Gateway {
         self.unresolved.remove(id);
     }
 
-    /// Orders of an earlier run that are not accounted for.
+    /// An order that should have ended and has no known end.
+    pub fn unresolve(&mut self, id: OrderId) {
+        self.unresolved.insert(id);
+    }
+
+    /// Orders of an earlier run, and overdue ones of this run, that are not accounted for.
     pub const fn unresolved(&self) -> &BTreeSet<OrderId> {
         &self.unresolved
     }

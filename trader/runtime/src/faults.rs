@@ -157,6 +157,7 @@ pub fn loss_script(asset: Asset, usd: Usd, now: EpochMs) -> Result<LossScript, U
         price,
         shares,
         fee: Usd::ZERO,
+        provisional: false,
     };
     Ok(LossScript {
         bought: [RecordBody::Intent { order }, fill],

@@ -2,8 +2,8 @@
 
 use super::{Commands, Engine};
 use crate::event::{
-    BookTick, ClockTick, Control, ControlAction, Event, EventKind, FillReport, OrderReport,
-    OrderStatus, WindowTick,
+    BookTick, ClockTick, Control, ControlAction, Event, EventKind, FillReport, Finality,
+    OrderReport, OrderStatus, WindowTick,
 };
 use crate::fixtures;
 use crate::ledger::{LedgerState, RECORD_VERSION, Record, RecordBody};
@@ -88,6 +88,7 @@ fn fill(ms: i64, order: &Order, number: u32, size: Shares) -> Event {
         price: order.price,
         size,
         fee: Usd::ZERO,
+        finality: Finality::Final,
     };
     event(ms, EventKind::Fill(report))
 }
@@ -112,6 +113,7 @@ fn holding() -> Vec<Record> {
         price: order.price,
         shares: order.shares,
         fee: "0.2".parse().unwrap(),
+        provisional: false,
     };
     let number = |(seq, body)| Record {
         version: RECORD_VERSION,

@@ -4,11 +4,13 @@
 //! through [`Commands`], in the order in which the caller must carry it out.
 
 mod decide;
+mod fate;
 mod flatten;
 mod reports;
 mod status;
 mod tally;
 
+pub use fate::{EXPIRY_GRACE_MS, FATE_MAX_MS};
 pub use tally::Tally;
 
 use crate::components::Observation;
@@ -103,6 +105,7 @@ pub struct Engine {
     gateway: Gateway,
     ledger: LedgerState,
     now: EpochMs,
+    next_fate_check: EpochMs,
     tally: Tally,
     /// Of the present event; kept for their memory only.
     proposals: Vec<decide::Proposed>,
@@ -170,6 +173,7 @@ impl Engine {
             gateway,
             ledger,
             now: EpochMs(0),
+            next_fate_check: EpochMs(0),
             tally: Tally::default(),
             proposals: Vec::new(),
             estimates: Vec::new(),
@@ -230,6 +234,7 @@ impl Engine {
             EventKind::Control(control) => self.on_control(control, out),
         }
         self.sell_off(out);
+        self.tell_fates(out);
         if self.ledger.next_seq() != records_before {
             self.latch(out);
         }
@@ -348,5 +353,7 @@ fn distinct<T: Ord>(key: &'static str, items: &[T]) -> Result<(), EngineError> {
 
 #[cfg(test)]
 mod flatten_tests;
+#[cfg(test)]
+mod order_life_tests;
 #[cfg(test)]
 mod tests;

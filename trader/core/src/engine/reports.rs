@@ -5,14 +5,14 @@
 
 use super::{Commands, Engine};
 use crate::event::{
-    Control, ControlAction, FillReport, LeaseGrant, OrderReport, OrderStatus, WindowTick,
+    Control, ControlAction, FillReport, Finality, LeaseGrant, OrderReport, OrderStatus, WindowTick,
 };
 use crate::gateway::Lease;
 use crate::journal::Line;
-use crate::ledger::{OrderPhase, RecordBody};
+use crate::ledger::{OrderPhase, OrderState, RecordBody, fill_news, news};
 use crate::market::ListingConflict;
-use crate::order::{Order, Purpose, Side};
-use crate::units::{Shares, Usd};
+use crate::order::{Purpose, Side};
+use crate::units::Usd;
 
 impl Engine {
     pub(super) fn on_window(&mut self, tick: &WindowTick, out: &mut Commands) {
@@ -82,49 +82,15 @@ impl Engine {
             self.unexplained("order_not_ours", &report.id.to_string(), out);
             return;
         };
-        let (phase, filled) = (state.phase, state.filled);
+        let was_refused = state.phase == OrderPhase::Rejected;
+        let news = news(state, report);
         if report.status != OrderStatus::Unknown {
             self.gateway.resolve(&report.id);
         }
-        let id = report.id.clone();
-        let words = || report.detail.clone().unwrap_or_default();
-        let (what, body) = match (report.status, phase) {
-            (OrderStatus::Accepted, OrderPhase::Intended | OrderPhase::Unknown) => (
-                "accepted",
-                RecordBody::Accepted {
-                    id,
-                    detail: report.detail.clone(),
-                },
-            ),
-            (OrderStatus::Unknown, OrderPhase::Intended) => (
-                "unknown",
-                RecordBody::Unknown {
-                    id,
-                    reason: words(),
-                },
-            ),
-            (OrderStatus::Rejected, OrderPhase::Intended | OrderPhase::Unknown)
-                if filled == Shares::ZERO =>
-            {
-                (
-                    "rejected",
-                    RecordBody::Rejected {
-                        id,
-                        reason: words(),
-                    },
-                )
-            }
-            // What was accepted or filled in part existed: only its rest can be refused, and its
-            // window's entry stays used.
-            (OrderStatus::Cancelled | OrderStatus::Rejected, phase) if phase.is_live() => (
-                "cancelled",
-                RecordBody::Cancelled {
-                    id,
-                    reason: words(),
-                },
-            ),
-            _ => return,
-        };
+        let Some((what, body)) = news else { return };
+        if was_refused && matches!(report.status, OrderStatus::Accepted | OrderStatus::Delayed) {
+            self.unexplained("accepted_after_refusal", &report.id.to_string(), out);
+        }
         let line = Line {
             t_ms: self.now,
             kind: "report",
@@ -142,18 +108,21 @@ impl Engine {
             self.unexplained("fill_not_ours", &report.id.to_string(), out);
             return;
         };
-        if state.has_fill(&report.fill_id) {
+        let Some((what, body)) = fill_news(state, report) else {
             return;
-        }
-        let doubt = doubt(&state.order, state.phase, state.unfilled(), report);
+        };
+        let doubt = doubt(state, what, report);
+        let is_first_word = state.finality(&report.fill_id).is_none();
         self.gateway.resolve(&report.id);
         if let Some(doubt) = doubt {
             self.unexplained(doubt, &report.id.to_string(), out);
         }
-        self.tally.fills = self.tally.fills.saturating_add(1);
+        if what == "fill" && is_first_word {
+            self.tally.fills = self.tally.fills.saturating_add(1);
+        }
         let line = Line {
             t_ms: self.now,
-            kind: "fill",
+            kind: what,
             order: Some(&report.id),
             price: Some(report.price),
             shares: Some(report.size),
@@ -161,13 +130,6 @@ impl Engine {
             ..Line::default()
         };
         out.journal.push(line.text());
-        let body = RecordBody::Fill {
-            id: report.id.clone(),
-            fill_id: report.fill_id.clone(),
-            price: report.price,
-            shares: report.size,
-            fee: report.fee,
-        };
         self.record(body, out);
     }
 
@@ -344,19 +306,22 @@ impl Engine {
 }
 
 /// What is wrong with a fill that is ours all the same: it counts, and it is told.
-fn doubt(
-    order: &Order,
-    phase: OrderPhase,
-    unfilled: Shares,
-    report: &FillReport,
-) -> Option<&'static str> {
+fn doubt(state: &OrderState, what: &str, report: &FillReport) -> Option<&'static str> {
+    let failed_before = state.finality(&report.fill_id) == Some(Finality::Failed);
+    if failed_before {
+        return (report.finality == Finality::Final).then_some("fill_final_after_failure");
+    }
+    if what != "fill" {
+        return None;
+    }
+    let order = &state.order;
     let beyond_limit = match order.side {
         Side::Buy => report.price > order.price,
         Side::Sell => report.price < order.price,
     };
-    if matches!(phase, OrderPhase::Rejected | OrderPhase::Withheld) {
+    if matches!(state.phase, OrderPhase::Rejected | OrderPhase::Withheld) {
         Some("fill_of_a_refused_order")
-    } else if report.size > unfilled {
+    } else if report.size > state.unfilled() {
         Some("fill_beyond_size")
     } else if beyond_limit {
         Some("fill_beyond_limit")

@@ -8,11 +8,13 @@ mod flatten;
 mod order_state;
 mod position;
 mod queries;
+mod reconcile;
 mod state;
 
 pub use flatten::{Flatten, FlattenEnd, HeldBefore};
 pub use order_state::{OrderPhase, OrderState};
 pub use position::{Position, PositionKey};
+pub(crate) use reconcile::{fill_news, news};
 pub use state::LedgerState;
 
 use crate::order::{Order, OrderId};
@@ -93,6 +95,23 @@ pub enum RecordBody {
         shares: Shares,
         /// Fee, USD.
         fee: Usd,
+        /// Matched, not on the chain yet: it counts, and may still fail.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        provisional: bool,
+    },
+    /// A fill is on the chain.
+    FillFinal {
+        /// Which order.
+        id: OrderId,
+        /// Which fill.
+        fill_id: String,
+    },
+    /// A fill never came to pass: it counts no more.
+    FillFailed {
+        /// Which order.
+        id: OrderId,
+        /// Which fill.
+        fill_id: String,
     },
     /// A window settled.
     Settlement {

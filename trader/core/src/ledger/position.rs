@@ -2,6 +2,8 @@
 //!
 //! Sums only, so that the order in which fills are learnt does not matter.
 
+use super::order_state::FillState;
+use crate::order::Side;
 use crate::units::{Outcome, Shares, StrategyId, Usd};
 use crate::window::WindowId;
 use rust_decimal::Decimal;
@@ -54,6 +56,29 @@ impl Position {
             paid: shares * price,
             cost: shares * price,
             ..Self::EMPTY
+        }
+    }
+
+    /// Takes a fill in, or (`back`) out again.
+    pub(super) fn take(&mut self, side: Side, fill: &FillState, back: bool) {
+        let shares = |sum: Shares| {
+            if back {
+                sum.checked_sub(fill.shares).unwrap_or(Shares::ZERO)
+            } else {
+                sum.plus(fill.shares)
+            }
+        };
+        let usd = |sum: Usd, amount: Usd| if back { sum - amount } else { sum + amount };
+        match side {
+            Side::Buy => {
+                self.bought = shares(self.bought);
+                self.paid = usd(self.paid, fill.gross);
+                self.cost = usd(self.cost, fill.gross + fill.fee);
+            }
+            Side::Sell => {
+                self.sold = shares(self.sold);
+                self.proceeds = usd(self.proceeds, fill.gross - fill.fee);
+            }
         }
     }
 

@@ -27,6 +27,11 @@ impl LedgerState {
         self.active_books().flat_map(|(_, book)| book.live())
     }
 
+    /// Orders that may still fill, or whose fills may still fail on the chain.
+    pub fn unproved_orders(&self) -> impl Iterator<Item = &OrderState> {
+        self.active_books().flat_map(|(_, book)| book.unproved())
+    }
+
     /// Positions that are neither sold nor settled.
     pub fn open_positions(&self) -> impl Iterator<Item = (PositionKey, &Position)> {
         self.active_books().flat_map(|(window, book)| {

@@ -1,9 +1,11 @@
 //! The fold: records in, state out. The same records, repeated however often, give the same state.
 
 use super::flatten::{Flatten, FlattenEnd};
+use super::order_state::{FillState, Word};
 use super::position::Position;
-use super::{LedgerError, OrderPhase, OrderState, RECORD_VERSION, Record, RecordBody};
-use crate::order::{Order, OrderId, Purpose, Side};
+use super::{LedgerError, OrderState, RECORD_VERSION, Record, RecordBody};
+use crate::event::Finality;
+use crate::order::{Order, OrderId, Purpose};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
@@ -40,6 +42,12 @@ impl WindowBook {
         self.orders.iter().filter(|state| state.phase.is_live())
     }
 
+    /// Orders that may still fill, or whose fills may still fail.
+    pub(super) fn unproved(&self) -> impl Iterator<Item = &OrderState> {
+        let open = |state: &&OrderState| state.phase.is_live() || state.provisional() > 0;
+        self.orders.iter().filter(open)
+    }
+
     pub(super) fn held(&self) -> impl Iterator<Item = (&(StrategyId, Outcome), &Position)> {
         let open = self.outcome.is_none();
         self.positions
@@ -48,7 +56,7 @@ impl WindowBook {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.live().next().is_none() && self.held().next().is_none()
+        self.unproved().next().is_none() && self.held().next().is_none()
     }
 }
 
@@ -86,11 +94,14 @@ pub struct LedgerState {
     pub(super) flatten: Option<Flatten>,
 }
 
-struct Fill<'a> {
-    id: &'a str,
-    shares: Shares,
-    gross: Usd,
-    fee: Usd,
+/// A word on a fill that does not say how large it is.
+const fn no_shares(finality: Finality) -> FillState {
+    FillState {
+        shares: Shares::ZERO,
+        gross: Usd::ZERO,
+        fee: Usd::ZERO,
+        finality,
+    }
 }
 
 /// The result of a position that has ended (sold or settled) since its last end, once per end.
@@ -180,17 +191,17 @@ impl LedgerState {
         match &record.body {
             RecordBody::Intent { order } => self.intend(order, t),
             RecordBody::Accepted { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Accepted)?;
+                self.say(record.seq, id, Word::Accepted)?;
             }
             RecordBody::Rejected { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Rejected)?;
+                self.say(record.seq, id, Word::Rejected)?;
             }
             RecordBody::Withheld { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Withheld)?;
+                self.say(record.seq, id, Word::Withheld)?;
             }
-            RecordBody::Unknown { id, .. } => self.advance(record.seq, id, OrderPhase::Unknown)?,
+            RecordBody::Unknown { id, .. } => self.say(record.seq, id, Word::Unknown)?,
             RecordBody::Cancelled { id, .. } => {
-                self.advance(record.seq, id, OrderPhase::Cancelled)?;
+                self.say(record.seq, id, Word::Cancelled)?;
             }
             RecordBody::Fill {
                 id,
@@ -198,15 +209,25 @@ impl LedgerState {
                 price,
                 shares,
                 fee,
+                provisional,
             } => {
-                let gross = *shares * *price;
-                let fill = Fill {
-                    id: fill_id,
+                let fill = FillState {
                     shares: *shares,
-                    gross,
+                    gross: *shares * *price,
                     fee: *fee,
+                    finality: if *provisional {
+                        Finality::Matched
+                    } else {
+                        Finality::Final
+                    },
                 };
-                self.fill(record.seq, id, &fill, t)?;
+                self.fill(record.seq, id, fill_id, fill, t)?;
+            }
+            RecordBody::FillFinal { id, fill_id } => {
+                self.fill(record.seq, id, fill_id, no_shares(Finality::Final), t)?;
+            }
+            RecordBody::FillFailed { id, fill_id } => {
+                self.fill(record.seq, id, fill_id, no_shares(Finality::Failed), t)?;
             }
             RecordBody::Settlement { window, outcome } => self.settle(*window, *outcome, t),
             RecordBody::Halt {
@@ -284,18 +305,12 @@ impl LedgerState {
         }
         let book = self.windows.entry(window).or_default();
         if book.order(&order.id).is_none() {
-            book.orders.push(OrderState {
-                order: order.clone(),
-                intended_at: t,
-                phase: OrderPhase::Intended,
-                filled: Shares::ZERO,
-                fill_ids: BTreeSet::new(),
-            });
+            book.orders.push(OrderState::new(order.clone(), t));
         }
         self.active.insert(window);
     }
 
-    fn advance(&mut self, seq: u64, id: &OrderId, to: OrderPhase) -> Result<(), LedgerError> {
+    fn say(&mut self, seq: u64, id: &OrderId, word: Word) -> Result<(), LedgerError> {
         let state = self
             .windows
             .get_mut(&id.window)
@@ -304,17 +319,19 @@ impl LedgerState {
                 seq,
                 id: id.clone(),
             })?;
-        state.phase = state.phase.max(to);
+        state.say(word);
         self.settle_activity(id.window);
         Ok(())
     }
 
-    /// A fill is the truth even where a rejection was reported before it.
+    /// A fill is the truth even where a rejection was reported before it; one that failed on its
+    /// chain is taken back.
     fn fill(
         &mut self,
         seq: u64,
         id: &OrderId,
-        fill: &Fill<'_>,
+        fill_id: &str,
+        told: FillState,
         t: EpochMs,
     ) -> Result<(), LedgerError> {
         let no_intent = || LedgerError::NoIntent {
@@ -323,12 +340,18 @@ impl LedgerState {
         };
         let book = self.windows.get_mut(&id.window).ok_or_else(no_intent)?;
         let state = book.order_mut(id).ok_or_else(no_intent)?;
-        if !state.fill_ids.insert(fill.id.to_owned()) {
-            return Ok(());
+        let known = state.fills.get(fill_id).copied();
+        let mut fill = known.unwrap_or(told);
+        if fill.shares == Shares::ZERO {
+            (fill.shares, fill.gross, fill.fee) = (told.shares, told.gross, told.fee);
         }
-        state.filled = state.filled.plus(fill.shares);
-        if state.filled >= state.order.shares {
-            state.phase = OrderPhase::Filled;
+        fill.finality = fill.finality.max(told.finality);
+        state.fills.insert(fill_id.to_owned(), fill);
+        state.settle_phase();
+        let counted = known.is_some_and(|fill| fill.counts());
+        if counted == fill.counts() {
+            self.settle_activity(id.window);
+            return Ok(());
         }
         let (side, outcome) = (state.order.side, state.order.outcome);
         let won = book.outcome.map(|settled| settled == outcome);
@@ -337,20 +360,17 @@ impl LedgerState {
             .entry((id.strategy.clone(), outcome))
             .or_insert(Position::EMPTY);
         let before = position.realised(won);
-        match side {
-            Side::Buy => {
-                position.bought = position.bought.plus(fill.shares);
-                position.paid += fill.gross;
-                position.cost = position.cost + fill.gross + fill.fee;
-            }
-            Side::Sell => {
-                position.sold = position.sold.plus(fill.shares);
-                position.proceeds = position.proceeds + fill.gross - fill.fee;
-            }
-        }
+        position.take(side, &fill, counted);
         let gain = position.realised(won) - before;
-        let ended = end_of(position, won);
-        self.fees_total += fill.fee;
+        let ended = if counted {
+            // A correction is neither a win nor a loss.
+            end_of(position, won);
+            self.fees_total = self.fees_total - fill.fee;
+            None
+        } else {
+            self.fees_total += fill.fee;
+            end_of(position, won)
+        };
         self.realise(gain, t);
         self.count_end(ended);
         self.active.insert(id.window);

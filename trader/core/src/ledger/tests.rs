@@ -35,6 +35,7 @@ fn fill(order: &Order, fill_id: &str, shares: &str, fee: &str) -> RecordBody {
         price: order.price,
         shares: shares.parse().unwrap(),
         fee: fee.parse().unwrap(),
+        provisional: false,
     }
 }
 

@@ -146,7 +146,7 @@ pub const TABLE: &[Row] = &[
     row("window_not_open", Everything, &[], window_open::build, "no order for a window that is not open, none that outlives it"),
     row("oversell", Everything, &[], oversell::build, "no sale of more than is held and not on sale already; nothing bought as an exit"),
     row("lease", Entries, &[], lease::build, "no entry without a trading lease that is held right now"),
-    row("unreconciled", Entries, &[], reconciled::build, "no entry while the fate of an earlier run's order is unknown"),
+    row("unreconciled", Entries, &[], reconciled::build, "no entry while the fate of an earlier run's order, or of an overdue one, is unknown"),
     row("window_once", Entries, &["safeguards.max_entries_per_window"], window_once::build, "no stacking of entries in one window"),
     row("opposite_side", Entries, &[], opposite_side::build, "no bet on both outcomes of one window"),
     row("entries_per_tick", Entries, &["safeguards.max_entries_per_tick"], entries_per_tick::build, "no burst of entries on one event"),

@@ -317,6 +317,7 @@ impl Scene {
                         price: past.order.price,
                         shares: Shares::try_new(filled).unwrap(),
                         fee: Usd::ZERO,
+                        provisional: false,
                     },
                 );
             }

@@ -1,4 +1,5 @@
-//! `unreconciled`: after a restart no entry until every order of the earlier run is accounted for.
+//! `unreconciled`: no entry until every order of an earlier run, and every one that should have ended
+//! long ago, is accounted for.
 
 use super::{GateFacts, Safeguard, refuse};
 use crate::manifest::Manifest;

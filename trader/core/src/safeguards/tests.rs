@@ -79,6 +79,7 @@ impl Scene {
                     price: order.price,
                     shares: order.shares,
                     fee: "0".parse().unwrap(),
+                    provisional: false,
                 },
             );
         }

@@ -5,7 +5,7 @@
 //! book crosses it. Every fill pays the taker fee. After the close every order is rejected. With a latency,
 //! orders and cancels reach the venue that much later and meet the book of that time.
 
-use crate::event::{BookTick, Event, EventKind, FillReport, OrderReport, OrderStatus};
+use crate::event::{BookTick, Event, EventKind, FillReport, Finality, OrderReport, OrderStatus};
 use crate::fees::taker_fee;
 use crate::order::{Order, OrderId, Side};
 use crate::units::{EpochMs, Shares, TokenId, TokenPrice};
@@ -257,6 +257,7 @@ fn fill(
             price,
             size,
             fee: taker_fee(size, price),
+            finality: Finality::Final,
         }),
     });
 }

@@ -8,4 +8,5 @@ pub mod generator;
 pub mod matching;
 pub mod rng;
 pub mod scores;
+pub mod scripted;
 pub mod settlement;

@@ -5,8 +5,8 @@
 
 use super::TapeProblem;
 use crate::event::{
-    BookTick, ClockTick, Control, ControlAction, Event, EventKind, FillReport, LeaseGrant,
-    OrderReport, OrderStatus, PriceTick, TradeTick, WindowTick,
+    BookTick, ClockTick, Control, ControlAction, Event, EventKind, FillReport, Finality,
+    LeaseGrant, OrderReport, OrderStatus, PriceTick, TradeTick, WindowTick,
 };
 use crate::order::Side;
 use crate::units::{Asset, EpochMs, Outcome, Shares, UnitError, cut};
@@ -96,6 +96,7 @@ struct Fields<'a> {
     fill_id: Option<Text<'a>>,
     #[serde(borrow)]
     fee: Option<Text<'a>>,
+    finality: Option<Finality>,
     #[serde(borrow)]
     holder: Option<Text<'a>>,
     expires_ms: Option<i64>,
@@ -177,6 +178,8 @@ fn event_kind(f: &mut Fields<'_>) -> Result<(EventKind, &'static str), TapeProbl
             price: want(&mut f.price, name, "price")?,
             size: want(&mut f.size, name, "size")?,
             fee: want(&mut f.fee, name, "fee")?,
+            // Tapes of before it was known have only final fills.
+            finality: f.finality.take().unwrap_or_default(),
         }),
         "lease" => EventKind::Lease(LeaseGrant {
             holder: text(&mut f.holder, name, "holder")?,
@@ -305,6 +308,7 @@ impl Fields<'_> {
             ("detail", self.detail.is_some()),
             ("fill_id", self.fill_id.is_some()),
             ("fee", self.fee.is_some()),
+            ("finality", self.finality.is_some()),
             ("holder", self.holder.is_some()),
             ("expires_ms", self.expires_ms.is_some()),
             ("offset_ms", self.offset_ms.is_some()),

@@ -1,7 +1,7 @@
 //! Events into lines of a tape: fixed key order, decimal strings, no absent keys.
 
 use super::Header;
-use crate::event::{ControlAction, Event, EventKind, OrderStatus};
+use crate::event::{ControlAction, Event, EventKind, Finality, OrderStatus};
 use crate::order::Side;
 use crate::units::{Asset, EpochMs, Outcome};
 use crate::window::SettlementRule;
@@ -59,6 +59,8 @@ struct Line<'a> {
     fill_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fee: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finality: Option<Finality>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holder: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +159,7 @@ fn line_of(kind: &EventKind) -> Line<'_> {
             price: text(&report.price),
             size: text(&report.size),
             fee: text(&report.fee),
+            finality: (report.finality != Finality::Final).then_some(report.finality),
             ..Line::default()
         },
         EventKind::Lease(lease) => Line {

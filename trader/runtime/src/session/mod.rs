@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trader_core::engine::{Commands, Engine, EngineError};
 use trader_core::event::Event;
-use trader_core::ledger::{
-    LedgerError, LedgerState, OrderPhase, RECORD_VERSION, Record, RecordBody,
-};
+use trader_core::ledger::{LedgerError, LedgerState, RECORD_VERSION, Record, RecordBody};
 use trader_core::order::{Order, Purpose};
 use trader_core::run::not_sent;
 use trader_core::safeguards::Approved;
@@ -210,20 +208,17 @@ impl Session {
         Ok(unresolved.len())
     }
 
-    /// Asks the wire again what became of orders whose fate is not known: one of them blocks the
-    /// exits of its position until it is settled. At most [`LOOK_UPS_MAX`] at a time.
+    /// Asks the wire again what became of orders whose fate is not known, or that should have ended by
+    /// now: one of them blocks the exits of its position until it is settled. At most [`LOOK_UPS_MAX`]
+    /// at a time.
     ///
     /// # Errors
     /// See [`SessionError`].
     pub fn look_up_unknown(&mut self, now: EpochMs) -> Result<(), SessionError> {
         let mut answers = Vec::new();
         if let Way::Open(_, wire) = &mut self.way {
-            let ledger = self.engine.ledger();
-            let unknown = ledger
-                .live_orders()
-                .filter(|state| state.phase == OrderPhase::Unknown);
-            for state in unknown.take(LOOK_UPS_MAX) {
-                wire.look_up(&state.order.id, now, &mut answers);
+            for id in self.engine.look_ups_due(now).take(LOOK_UPS_MAX) {
+                wire.look_up(id, now, &mut answers);
             }
         }
         self.take_all(answers.into())

@@ -133,7 +133,7 @@ fn an_order_of_unknown_fate_counts_as_filled_after_a_crash() {
         .next()
         .expect("the intent survived")
         .clone();
-    assert_eq!(order.phase, OrderPhase::Intended);
+    assert_eq!(order.phase, trader_core::ledger::OrderPhase::Intended);
     assert!(order.order.worst_cost > Usd::ZERO);
     assert_eq!(
         state.exposure(),
