@@ -223,6 +223,7 @@ pub(crate) mod tests {
                 .collect(),
             lease: None,
             halted: None,
+            closed_strategies: std::collections::BTreeMap::new(),
             flatten: None,
             feeds: vec![],
             last_tick_at: None,

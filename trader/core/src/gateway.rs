@@ -50,6 +50,8 @@ pub struct Draft<'a> {
     pub worst_cost: Usd,
     /// What an entry's strategy believes that the token is worth: P(it pays 1). An exit needs none.
     pub fair: Option<Probability>,
+    /// Whether the quality gate follows the strategy. An exit is not asked.
+    pub is_followed: bool,
     /// An end earlier than the ordinary one, where there is one.
     pub expires_by: Option<EpochMs>,
 }
@@ -136,6 +138,7 @@ impl Gateway {
             lease_until: self.lease.as_ref().map(|lease| lease.until),
             entries_this_tick: self.entries_this_tick,
             fair: draft.fair,
+            is_followed: draft.is_followed,
             clock_offset_ms: self.clock_offset_ms(),
             clock_age_ms: self.clock.map(|clock| now - clock.at),
             unresolved_orders: u32::try_from(self.unresolved.len()).unwrap_or(u32::MAX),

@@ -20,6 +20,7 @@ pub mod market;
 pub mod model;
 pub mod near_miss;
 pub mod order;
+pub mod quality;
 pub mod refusal;
 pub mod run;
 pub mod safeguards;

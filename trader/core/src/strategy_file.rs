@@ -3,6 +3,7 @@
 //! The id is the file's stem, never a field: a name inside the file is only a label, so two lists of
 //! names cannot drift apart.
 
+use crate::quality::QualityRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -87,6 +88,10 @@ pub struct StrategyFile {
     pub entry: ComponentUse,
     /// Turns a signal into shares.
     pub sizing: ComponentUse,
+    /// When the quality gate shuts this strategy out until a person re-enables. The gate is always on;
+    /// what is left out has the default that stands here.
+    #[serde(default, skip_serializing_if = "QualityRules::is_default")]
+    pub quality: QualityRules,
     /// Decide when a position is left; the first that says so wins.
     #[schemars(length(min = 1, max = 8))]
     pub exits: Vec<ComponentUse>,

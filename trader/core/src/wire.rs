@@ -46,6 +46,9 @@ pub struct Health {
     pub lease: Option<LeaseHealth>,
     /// Set when halted: who, why, and how far.
     pub halted: Option<Halted>,
+    /// Strategies that the quality gate has shut out until a re-enable, with the reason.
+    #[serde(default)]
+    pub closed_strategies: BTreeMap<String, Halted>,
     /// Set once a flatten was asked for, until a re-enable: how the selling goes, or went.
     #[serde(default)]
     pub flatten: Option<FlattenHealth>,

@@ -72,6 +72,12 @@ pub fn describe(
         components: engine.components(),
         lease: None,
         halted: engine.halted().cloned(),
+        closed_strategies: engine
+            .ledger()
+            .closed_strategies()
+            .iter()
+            .map(|(id, closed)| (id.to_string(), closed.clone()))
+            .collect(),
         flatten: engine.flatten(now),
         feeds: engine.feeds(now),
         last_tick_at: rfc3339(engine.now()),

@@ -85,6 +85,7 @@ pub(crate) fn health(state: trader_core::wire::InstanceState) -> trader_core::wi
         components: Vec::new(),
         lease: None,
         halted: None,
+        closed_strategies: std::collections::BTreeMap::new(),
         flatten: None,
         feeds: vec![trader_core::wire::FeedHealth {
             name: "oracle:btc".to_owned(),

@@ -125,9 +125,10 @@ impl Engine {
     ) -> Option<Result<Approved<Order>, Refusal>> {
         let state = self.market.window(id)?;
         let outcome = proposal.signal.outcome;
+        let strategy = self.strategies.get(index)?.id();
         let draft = Draft {
             window: id,
-            strategy: self.strategies.get(index)?.id(),
+            strategy,
             token: state.window.token(outcome),
             outcome,
             side: Side::Buy,
@@ -136,6 +137,7 @@ impl Engine {
             shares: proposal.size.shares,
             worst_cost: proposal.size.worst_cost,
             fair: Some(proposal.signal.probability),
+            is_followed: self.quality.follows(strategy),
             expires_by: None,
         };
         let shown = self.shown(id, outcome, Side::Buy);
@@ -267,6 +269,7 @@ impl Engine {
             shares,
             worst_cost: Usd::ZERO,
             fair: None,
+            is_followed: false,
             expires_by: None,
         };
         let shown = self.shown(id, outcome, Side::Sell);

@@ -148,6 +148,7 @@ impl Engine {
             shares,
             worst_cost: Usd::ZERO,
             fair: None,
+            is_followed: false,
             expires_by: Some(ends_at.map_or(expires_by, |end| end.min(expires_by))),
         };
         self.gateway

@@ -6,6 +6,7 @@
 mod decide;
 mod fate;
 mod flatten;
+mod quality;
 mod reports;
 mod status;
 mod tally;
@@ -106,6 +107,7 @@ pub struct Engine {
     ledger: LedgerState,
     now: EpochMs,
     next_fate_check: EpochMs,
+    quality: quality::Quality,
     tally: Tally,
     /// Of the present event; kept for their memory only.
     proposals: Vec<decide::Proposed>,
@@ -174,6 +176,7 @@ impl Engine {
             ledger,
             now: EpochMs(0),
             next_fate_check: EpochMs(0),
+            quality: quality::Quality::new(&manifest.strategies, files, &manifest.assets),
             tally: Tally::default(),
             proposals: Vec::new(),
             estimates: Vec::new(),
@@ -194,6 +197,7 @@ impl Engine {
         let records_before = self.ledger.next_seq();
         self.lapse_lease(out);
         self.lapse_flatten(out);
+        self.follow_feeds(event, out);
         // A source that claims to be ahead of us would look fresh for ever; arrival bounds it.
         let at = event.src.map_or(event.t, |src| src.min(event.t));
         match &event.kind {
@@ -235,9 +239,11 @@ impl Engine {
         }
         self.sell_off(out);
         self.tell_fates(out);
-        if self.ledger.next_seq() != records_before {
+        let has_news = self.ledger.next_seq() != records_before;
+        if has_news {
             self.latch(out);
         }
+        self.judge_results(has_news, out);
     }
 
     /// The last question before the wire: lease, halt and expiry again, at the very moment of

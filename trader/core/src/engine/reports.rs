@@ -227,6 +227,7 @@ impl Engine {
         match &control.action {
             ControlAction::Reenable { freeze_id } => {
                 self.unsold.clear();
+                self.quality.forget();
                 let freeze_id = freeze_id.clone();
                 self.record(
                     RecordBody::Reenable {

@@ -10,15 +10,17 @@ mod position;
 mod queries;
 mod reconcile;
 mod state;
+mod track;
 
 pub use flatten::{Flatten, FlattenEnd, HeldBefore};
 pub use order_state::{OrderPhase, OrderState};
 pub use position::{Position, PositionKey};
 pub(crate) use reconcile::{fill_news, news};
 pub use state::LedgerState;
+pub use track::{BUCKETS, Results, Track};
 
 use crate::order::{Order, OrderId};
-use crate::units::{EpochMs, Outcome, Shares, TokenPrice, Usd};
+use crate::units::{EpochMs, Outcome, Shares, StrategyId, TokenPrice, Usd};
 use crate::window::WindowId;
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +165,15 @@ pub enum RecordBody {
     Throttled {
         /// Which order it would have been.
         id: OrderId,
+    },
+    /// The quality gate shut a strategy out until a re-enable.
+    QualityClosed {
+        /// Which strategy.
+        strategy: StrategyId,
+        /// The reason code.
+        reason: String,
+        /// Its numbers.
+        detail: String,
     },
     /// The trading lease was taken up or lost.
     Lease {

@@ -2,13 +2,13 @@
 
 use super::position::{Position, PositionKey};
 use super::state::{AtStake, DAY_MS, HOUR_MS, LedgerState, MINUTE_MS, WindowBook};
-use super::{OrderPhase, OrderState};
+use super::{OrderPhase, OrderState, Track};
 use crate::order::{OrderId, Purpose, Side};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
 use rust_decimal::Decimal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl LedgerState {
     fn active_books(&self) -> impl Iterator<Item = (WindowId, &WindowBook)> {
@@ -271,6 +271,21 @@ impl LedgerState {
     /// The latch that a safeguard set, by its reason code.
     pub fn latch(&self, safeguard: &str) -> Option<&Halted> {
         self.latches.get(safeguard)
+    }
+
+    /// How a strategy's positions ended since the last re-enable; `None` before the first.
+    pub fn track(&self, strategy: &StrategyId) -> Option<&Track> {
+        self.tracks.get(strategy)
+    }
+
+    /// Why and since when the quality gate has shut a strategy out, if it has.
+    pub fn quality_closed(&self, strategy: &StrategyId) -> Option<&Halted> {
+        self.closed.get(strategy)
+    }
+
+    /// Every strategy that the quality gate has shut out.
+    pub const fn closed_strategies(&self) -> &BTreeMap<StrategyId, Halted> {
+        &self.closed
     }
 
     /// A latch of a safeguard that this program does not have.

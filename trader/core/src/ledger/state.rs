@@ -3,6 +3,7 @@
 use super::flatten::{Flatten, FlattenEnd};
 use super::order_state::{FillState, Word};
 use super::position::Position;
+use super::track::Track;
 use super::{LedgerError, OrderState, RECORD_VERSION, Record, RecordBody};
 use crate::event::Finality;
 use crate::order::{Order, OrderId, Purpose};
@@ -92,6 +93,9 @@ pub struct LedgerState {
     pub(super) halt: Option<Halted>,
     pub(super) latches: BTreeMap<String, Halted>,
     pub(super) flatten: Option<Flatten>,
+    pub(super) tracks: BTreeMap<StrategyId, Track>,
+    /// Strategies that the quality gate has shut out.
+    pub(super) closed: BTreeMap<StrategyId, Halted>,
 }
 
 /// A word on a fill that does not say how large it is.
@@ -104,8 +108,8 @@ const fn no_shares(finality: Finality) -> FillState {
     }
 }
 
-/// The result of a position that has ended (sold or settled) since its last end, once per end.
-fn end_of(position: &mut Position, won: Option<bool>) -> Option<Usd> {
+/// Shares and result of a position that has ended (sold or settled) since its last end, once per end.
+fn end_of(position: &mut Position, won: Option<bool>) -> Option<(Shares, Usd)> {
     let ended = won.is_some() || position.held() == Shares::ZERO;
     let (bought_before, result_before) = position.counted;
     if !ended || position.bought == bought_before {
@@ -113,7 +117,8 @@ fn end_of(position: &mut Position, won: Option<bool>) -> Option<Usd> {
     }
     let result = position.realised(won);
     position.counted = (position.bought, result);
-    Some(result - result_before)
+    let shares = position.bought.checked_sub(bought_before);
+    Some((shares.unwrap_or(Shares::ZERO), result - result_before))
 }
 
 impl Default for LedgerState {
@@ -138,6 +143,8 @@ impl Default for LedgerState {
             halt: None,
             latches: BTreeMap::new(),
             flatten: None,
+            tracks: BTreeMap::new(),
+            closed: BTreeMap::new(),
         }
     }
 }
@@ -273,6 +280,8 @@ impl LedgerState {
                 self.latches.clear();
                 self.losses_in_row = 0;
                 self.throttles.clear();
+                self.tracks.clear();
+                self.closed.clear();
                 self.pnl_day_base = self.pnl_day;
             }
             RecordBody::Throttled { .. } => {
@@ -284,6 +293,19 @@ impl LedgerState {
                 {
                     self.throttles.pop_front();
                 }
+            }
+            RecordBody::QualityClosed {
+                strategy,
+                reason,
+                detail,
+            } => {
+                let closed = || Halted {
+                    by: format!("quality:{reason}"),
+                    reason: detail.clone(),
+                    reduce_only: true,
+                    at: t,
+                };
+                self.closed.entry(strategy.clone()).or_insert_with(closed);
             }
             RecordBody::Lease { .. } => {}
         }
@@ -371,8 +393,9 @@ impl LedgerState {
             self.fees_total += fill.fee;
             end_of(position, won)
         };
+        let position = *position;
         self.realise(gain, t);
-        self.count_end(ended);
+        self.count_end(&id.strategy, &position, ended);
         self.active.insert(id.window);
         self.settle_activity(id.window);
         Ok(())
@@ -386,14 +409,15 @@ impl LedgerState {
         }
         book.outcome = Some(outcome);
         let mut gains = Vec::with_capacity(book.positions.len());
-        for ((_, held), position) in &mut book.positions {
+        for ((owner, held), position) in &mut book.positions {
             let won = *held == outcome;
             let gain = position.realised(Some(won)) - position.realised(None);
-            gains.push((gain, end_of(position, Some(won))));
+            let ended = end_of(position, Some(won));
+            gains.push((owner.clone(), *position, gain, ended));
         }
-        for (gain, ended) in gains {
+        for (owner, position, gain, ended) in gains {
             self.realise(gain, t);
-            self.count_end(ended);
+            self.count_end(&owner, &position, ended);
         }
         self.settle_activity(window);
         self.forget_before(t.plus_ms(-KEEP_CLOSED_MS));
@@ -405,13 +429,24 @@ impl LedgerState {
         }
     }
 
-    fn count_end(&mut self, ended: Option<Usd>) {
-        if let Some(result) = ended {
-            self.losses_in_row = if result < Usd::ZERO {
-                self.losses_in_row.saturating_add(1)
-            } else {
-                0
-            };
+    fn count_end(
+        &mut self,
+        strategy: &StrategyId,
+        position: &Position,
+        ended: Option<(Shares, Usd)>,
+    ) {
+        let Some((shares, result)) = ended else {
+            return;
+        };
+        self.losses_in_row = if result < Usd::ZERO {
+            self.losses_in_row.saturating_add(1)
+        } else {
+            0
+        };
+        // Without shares it is a correction of what was counted already.
+        if shares > Shares::ZERO {
+            let track = self.tracks.entry(strategy.clone()).or_default();
+            track.ended(position, shares, result);
         }
     }
 

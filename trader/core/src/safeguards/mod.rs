@@ -23,6 +23,7 @@ mod order_usd;
 mod orders_per_minute;
 mod oversell;
 mod price_collar;
+mod quality_gate;
 mod reconciled;
 mod stale_book;
 mod stale_oracle;
@@ -70,6 +71,8 @@ pub struct GateFacts<'a> {
     pub entries_this_tick: u32,
     /// What the strategy believes that the token is worth: P(it pays 1).
     pub fair: Option<Probability>,
+    /// Whether the quality gate follows the order's strategy.
+    pub is_followed: bool,
     /// Our clock minus the venue's, if it was measured.
     pub clock_offset_ms: Option<i64>,
     /// How long ago it was measured, ms.
@@ -147,6 +150,7 @@ pub const TABLE: &[Row] = &[
     row("oversell", Everything, &[], oversell::build, "no sale of more than is held and not on sale already; nothing bought as an exit"),
     row("lease", Entries, &[], lease::build, "no entry without a trading lease that is held right now"),
     row("unreconciled", Entries, &[], reconciled::build, "no entry while the fate of an earlier run's order, or of an overdue one, is unknown"),
+    row("quality_gate", Entries, &[], quality_gate::build, "no entry of a strategy that the quality gate shut out, until a person re-enables"),
     row("window_once", Entries, &["safeguards.max_entries_per_window"], window_once::build, "no stacking of entries in one window"),
     row("opposite_side", Entries, &[], opposite_side::build, "no bet on both outcomes of one window"),
     row("entries_per_tick", Entries, &["safeguards.max_entries_per_tick"], entries_per_tick::build, "no burst of entries on one event"),

@@ -97,6 +97,7 @@ struct Scene {
     /// Closed windows that settled, oldest first.
     settled: Vec<(OrderId, Outcome)>,
     halt: Option<bool>,
+    shut_out: Option<&'static str>,
     order: Order,
     facts: Facts,
 }
@@ -112,6 +113,7 @@ struct Facts {
     clock_offset_ms: Option<i64>,
     clock_age_ms: Option<i64>,
     unresolved_orders: u32,
+    is_followed: bool,
     mode: Mode,
 }
 
@@ -127,6 +129,11 @@ fn near(rng: &mut Rng, limit: i64) -> i64 {
 
 fn maybe<T>(rng: &mut Rng, value: T) -> Option<T> {
     (rng.below(10) > 0).then_some(value)
+}
+
+fn aged(rng: &mut Rng, limit: i64) -> Option<i64> {
+    let age = near(rng, limit);
+    maybe(rng, age)
 }
 
 fn cents(value: u32) -> Decimal {
@@ -255,28 +262,16 @@ fn scene(seed: u64) -> Scene {
     let modes = [Mode::Paper, Mode::Live, Mode::DryRun];
     let lease_until = NOW.plus_ms(i64::from(rng.below(4)) - 1);
     let facts = Facts {
-        oracle_age_ms: {
-            let age = near(rng, 5_000);
-            maybe(rng, age)
-        },
-        book_age_ms: {
-            let age = near(rng, 10_000);
-            maybe(rng, age)
-        },
+        oracle_age_ms: aged(rng, 5_000),
+        book_age_ms: aged(rng, 10_000),
         book_price: maybe(rng, ()).and_then(|()| TokenPrice::try_new(order.price.get() + gap).ok()),
         lease_until: maybe(rng, lease_until),
         entries_this_tick: rng.below(3),
         fair: maybe(rng, ()).and_then(|()| Probability::try_new(fair).ok()),
-        clock_offset_ms: {
-            let sign = if rng.below(2) == 0 { 1 } else { -1 };
-            let offset = sign * near(rng, 1_000);
-            maybe(rng, offset)
-        },
-        clock_age_ms: {
-            let age = near(rng, 60_000);
-            maybe(rng, age)
-        },
+        clock_offset_ms: aged(rng, 1_000).map(|ms| if rng.below(2) == 0 { ms } else { -ms }),
+        clock_age_ms: aged(rng, 60_000),
         unresolved_orders: rng.below(8) / 6,
+        is_followed: rng.below(10) > 0,
         mode: modes[usize::try_from(rng.below(3)).unwrap()],
     };
     Scene {
@@ -284,6 +279,7 @@ fn scene(seed: u64) -> Scene {
         past,
         settled,
         halt: halts[usize::try_from(rng.below(8)).unwrap()],
+        shut_out: [None, None, Some("a"), Some("b")][usize::try_from(rng.below(4)).unwrap()],
         order,
         facts,
     }
@@ -336,6 +332,14 @@ impl Scene {
             let body = RecordBody::Settlement {
                 window: id.window,
                 outcome: *outcome,
+            };
+            write(NOW, body);
+        }
+        if let Some(strategy) = self.shut_out {
+            let body = RecordBody::QualityClosed {
+                strategy: strategy.parse().unwrap(),
+                reason: String::new(),
+                detail: String::new(),
             };
             write(NOW, body);
         }
@@ -447,6 +451,9 @@ impl Scene {
             },
             "lease" => facts.lease_until.is_none_or(|until| until <= NOW),
             "unreconciled" => facts.unresolved_orders > 0,
+            "quality_gate" => {
+                !facts.is_followed || self.shut_out == Some(order.id.strategy.as_str())
+            }
             "window_once" => counts(in_window().count(), limits.max_entries_per_window.get()),
             "opposite_side" => in_window().any(|past| past.order.outcome != order.outcome),
             "entries_per_tick" => facts.entries_this_tick >= limits.max_entries_per_tick.get(),
@@ -475,7 +482,6 @@ impl Scene {
                     * order.price.get()
                     * (Decimal::ONE - order.price.get());
                 let cost = order.shares.get() * order.price.get() + fee;
-                // The venue keeps five digits and rounds up.
                 cost > order.worst_cost.get()
                     || order.worst_cost > self.manifest.position_size_usd.into()
             }
@@ -549,6 +555,7 @@ fn each_safeguard_refuses_exactly_what_is_beyond_its_limit() {
                 clock_offset_ms: seen.clock_offset_ms,
                 clock_age_ms: seen.clock_age_ms,
                 unresolved_orders: seen.unresolved_orders,
+                is_followed: seen.is_followed,
                 mode: seen.mode,
             };
             let mut first = None;

@@ -25,6 +25,7 @@ struct Scene {
     clock_offset_ms: Option<i64>,
     clock_age_ms: Option<i64>,
     unresolved_orders: u32,
+    is_followed: bool,
     mode: Mode,
 }
 
@@ -43,6 +44,7 @@ impl Default for Scene {
             clock_offset_ms: Some(3),
             clock_age_ms: Some(0),
             unresolved_orders: 0,
+            is_followed: true,
             mode: Mode::Paper,
         }
     }
@@ -110,6 +112,7 @@ impl Scene {
             clock_offset_ms: self.clock_offset_ms,
             clock_age_ms: self.clock_age_ms,
             unresolved_orders: self.unresolved_orders,
+            is_followed: self.is_followed,
             mode: self.mode,
         };
         match gate.approve(self.order, &facts) {
@@ -154,6 +157,7 @@ const CASES: &[(&str, Change, Change)] = &[
      |s| { exit(s, "10"); let id = sale(s, "9"); s.write(NOW, RecordBody::Cancelled { id, reason: "r".into() }); }),
     ("lease", |s| s.lease_until = Some(NOW), |s| s.lease_until = Some(NOW.plus_ms(1))),
     ("unreconciled", |s| s.unresolved_orders = 1, |s| s.unresolved_orders = 0),
+    ("quality_gate", |s| shut_out(s, "probability-model"), |s| shut_out(s, "another")),
     ("window_once",
      |s| { s.traded(40_000, &s.order.clone(), true); s.order.id.sequence = 2; },
      |s| {
@@ -207,6 +211,15 @@ const CASES: &[(&str, Change, Change)] = &[
      |s| { wide_open(s); s.order.worst_cost = "250.01".parse().unwrap(); },
      |s| { wide_open(s); s.order.worst_cost = "250".parse().unwrap(); }),
 ];
+
+fn shut_out(scene: &mut Scene, strategy: &str) {
+    let body = RecordBody::QualityClosed {
+        strategy: strategy.parse().unwrap(),
+        reason: "quality_accuracy".into(),
+        detail: "d".into(),
+    };
+    scene.write(NOW, body);
+}
 
 fn cheap(scene: &mut Scene, shares: &str) {
     scene.order.price = "0.02".parse().unwrap();
@@ -561,4 +574,14 @@ fn the_third_throttle_in_an_hour_is_a_loop_and_latches() {
         },
     );
     assert_eq!(reenabled.judge(&gate), "approved");
+}
+
+#[test]
+fn a_strategy_that_the_quality_gate_does_not_follow_enters_nothing() {
+    let scene = Scene {
+        is_followed: false,
+        ..Scene::default()
+    };
+    let gate = Gate::new(&scene.manifest);
+    assert_eq!(scene.judge(&gate), "quality_gate");
 }

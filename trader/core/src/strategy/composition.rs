@@ -23,6 +23,12 @@ pub struct CompositionError {
 /// What is wrong with a strategy file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompositionProblem {
+    /// A figure of the quality gate outside its range.
+    #[error("must be {wanted}")]
+    Quality {
+        /// The range.
+        wanted: &'static str,
+    },
     /// Another version of the format.
     #[error("schema_version {0}, this program knows {STRATEGY_SCHEMA_VERSION}")]
     Version(u32),

@@ -166,6 +166,10 @@ impl StrategyInstance {
                 CompositionProblem::Version(file.schema_version),
             ));
         }
+        if let Some((name, wanted)) = file.quality.out_of_range() {
+            let pointer = format!("/quality/{name}");
+            return Err(at(&pointer, CompositionProblem::Quality { wanted }));
+        }
         composition::check(file).map_err(|(pointer, problem)| at(&pointer, problem))?;
         let place = |pointer: &str, use_: &ComponentUse, role: Role| {
             composition::build(use_, role, manifest)
