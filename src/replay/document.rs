@@ -5,6 +5,7 @@
 use super::chosen::Chosen;
 use super::play::Finished;
 use super::played::Played;
+use super::rows::{Direction, Row};
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +95,12 @@ pub(super) struct Document {
     pub(super) intervals: Intervals,
     pub(super) edge_verdict: Verdict,
     pub(super) edge_text: String,
+    /// Rows of `--evidence`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) evidence: Vec<Row>,
+    /// How often the UI's direction was not the outcome (`--evidence`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) ui_against_outcome: Vec<Direction>,
 }
 
 impl Document {
@@ -162,6 +169,8 @@ impl Document {
             intervals,
             edge_verdict,
             edge_text,
+            evidence: Vec::new(),
+            ui_against_outcome: Vec::new(),
         }
     }
 }

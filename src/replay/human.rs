@@ -50,11 +50,16 @@ pub(super) fn text(document: &Document) -> String {
     line(
         "result",
         &format!(
-            "{} USD after {} USD of fees, {} positions open{}",
+            "{} USD after {} USD of fees, {} positions open{}{}",
             document.pnl_usd,
             document.fees_usd,
             document.open_positions,
-            per_window(document.intervals.pnl_usd_per_window)
+            per_window(document.intervals.pnl_usd_per_window),
+            if document.synthesised.is_empty() || document.fills == 0 {
+                ""
+            } else {
+                "; on made data, which proves nothing about edge"
+            }
         ),
     );
     line("model", &score(&document.model));
@@ -89,6 +94,27 @@ pub(super) fn text(document: &Document) -> String {
     }
     line("edge", &document.edge_text);
     line("journal", &document.journal_digest);
+    for row in &document.evidence {
+        let scores: Vec<String> = row
+            .scores
+            .iter()
+            .map(|at| format!("T-{} s {}", at.secs_before_close, score(&at.score)))
+            .collect();
+        line("evidence", &format!("{} ({})", row.name, row.rule));
+        for scores in scores {
+            line("", &scores);
+        }
+    }
+    for slot in &document.ui_against_outcome {
+        let to = slot
+            .to_bps
+            .map_or_else(String::new, |to| format!(" to {to}"));
+        let words = format!(
+            "moved {}{to} bp: in {} of {} windows its direction was not the outcome",
+            slot.from_bps, slot.differ, slot.windows
+        );
+        line("UI price", &words);
+    }
     out
 }
 

@@ -4,12 +4,16 @@
 //! Changes nothing and sends nothing. What a recording does not hold stays missing unless it is asked
 //! for by name, and is said in every output.
 
+mod charts;
 mod chosen;
 mod document;
 mod human;
 mod own_tape;
+mod page;
 mod play;
 mod played;
+mod rows;
+mod sweep;
 
 use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
@@ -23,7 +27,8 @@ use std::path::PathBuf;
 Examples:
   launch replay --tape trader.jsonl --manifest manifests/staging.toml
   launch replay --tape recordings/oracle-btc-1s --synthesise book
-  launch replay --tape generator:7 --hours 12 --format json
+  launch replay --tape generator:7 --hours 12 --format json --html page.html
+  launch replay --tape generator:7 --sweep edge.min=0.02,0.03,0.05
 
 A folder is a recording, known by its files (launch tape import --help). What it
 lacks stays missing unless --synthesise names it. A tape that a trader recorded
@@ -53,6 +58,15 @@ pub struct ReplayArgs {
     /// Virtual hours of generator:SEED.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=720))]
     pub hours: u32,
+    /// Score the model beside plainer ones and the market, row by row.
+    #[arg(long)]
+    pub evidence: bool,
+    /// Replay every combination of these values and compare; may be repeated.
+    #[arg(long, value_name = "KEY=A,B,C", value_parser = sweep::axis, conflicts_with_all = ["evidence", "journal", "html"])]
+    sweep: Vec<sweep::Axis>,
+    /// Write one self-contained page with charts to this file.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write the journal to this file.
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
@@ -115,19 +129,36 @@ fn replay(args: &ReplayArgs, ctx: &Context<NoState>) -> Result<(), ReplayError> 
     let chosen = chosen::choose(args)?;
     let played = played::open(args, &chosen)?;
     let chosen = chosen.fitted(&played)?;
+    if !args.sweep.is_empty() {
+        let table = sweep::run(args, &played, &chosen, ctx)?;
+        ctx.document(&match ctx.format {
+            Format::Json => json(&table),
+            Format::Human => sweep::text(&table),
+        });
+        return Ok(());
+    }
     let run = play::play(&played, &chosen, args.latency_ms, args.journal.is_some())?;
-    let document = document::Document::new(&args.tape, &played, &chosen, &run, args.latency_ms);
+    let mut document = document::Document::new(&args.tape, &played, &chosen, &run, args.latency_ms);
+    if args.evidence {
+        document.evidence = rows::rows(&played, matches!(args.settle, Settle::Twap(_)));
+        document.ui_against_outcome = rows::directions(&played);
+    }
     if let Some(path) = &args.journal {
         write_whole(path, &run.journal)?;
     }
+    if let Some(path) = &args.html {
+        write_whole(path, &page::html(&document, &played, &run))?;
+    }
     ctx.document(&match ctx.format {
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-            format!("{text}\n")
-        }
+        Format::Json => json(&document),
         Format::Human => human::text(&document),
     });
     Ok(())
+}
+
+fn json(document: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    format!("{text}\n")
 }
 
 /// Writes beside the place and renames: nothing half-written.

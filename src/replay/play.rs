@@ -17,10 +17,6 @@ use trader_core::window::WindowId;
 const DECISIONS_MAX: usize = 20_000;
 
 /// What one run gave.
-#[expect(
-    dead_code,
-    reason = "the page that shows equity and decisions comes next"
-)]
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) report: SimReport,
@@ -40,10 +36,6 @@ pub(super) struct Finished {
 }
 
 /// Something that the trader did.
-#[expect(
-    dead_code,
-    reason = "the page that shows equity and decisions comes next"
-)]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decision {
     pub(super) at: EpochMs,

@@ -38,7 +38,7 @@ pub(super) struct Tick {
 pub(super) fn read(folder: &Path, reading: &Reading) -> Result<Recording, TapeImportError> {
     refuse_made(folder, reading, &[Missing::Book])?;
     let ticks = read_ticks(&Table::read(folder, "ticks")?)?;
-    let (mut windows, mids) = read_windows(&Table::read(folder, "windows")?)?;
+    let (mut windows, mut mids) = read_windows(&Table::read(folder, "windows")?)?;
     let empty = |problem: &str| TapeImportError::Bound {
         path: folder.display().to_string(),
         problem: problem.to_owned(),
@@ -62,6 +62,8 @@ pub(super) fn read(folder: &Path, reading: &Reading) -> Result<Recording, TapeIm
         }
         Settle::Twap(secs) => {
             average_windows(&mut windows, &ticks, secs);
+            // The market priced the rule of its time; against another rule its price means nothing.
+            mids.clear();
             format!("settled again on the average of {secs} s, computed from the ticks")
         }
     };
