@@ -38,6 +38,7 @@ pub(super) fn reliability(buckets: &[Bucket]) -> String {
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         chart
             .configure_mesh()
+            .max_light_lines(1)
             .x_desc("predicted probability of Up")
             .y_desc("part that came Up")
             .x_labels(11)
@@ -103,6 +104,7 @@ pub(super) fn equity(run: &Finished, from: EpochMs, to: EpochMs) -> String {
             .build_cartesian_2d(0.0..end, low * 1.05..high * 1.05)?;
         chart
             .configure_mesh()
+            .max_light_lines(1)
             .x_desc("hours since the tape's start")
             .y_desc("realised USD, fees paid")
             .draw()?;
@@ -133,6 +135,7 @@ pub(super) fn timeline(decisions: &[Decision], from: EpochMs, to: EpochMs) -> St
             .build_cartesian_2d(0.0..end, 0.0..6.0)?;
         chart
             .configure_mesh()
+            .max_light_lines(1)
             .x_desc("hours since the tape's start")
             .y_labels(0)
             .disable_y_mesh()

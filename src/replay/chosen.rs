@@ -115,7 +115,7 @@ impl Chosen {
 
     /// The trader for a tape: paper unless the tape brings its own answers; the shipped manifest takes
     /// the tape's assets and window lengths.
-    pub(super) fn fitted(mut self, played: &Played) -> Result<Self, ReplayError> {
+    pub(super) fn fitted(mut self, played: &Played) -> Self {
         if self.is_shipped {
             if !played.assets.is_empty() {
                 self.manifest.assets.clone_from(&played.assets);
@@ -130,6 +130,6 @@ impl Chosen {
         if played.counterpart == Counterpart::Simulated {
             self.manifest.mode = Mode::Paper;
         }
-        Ok(self)
+        self
     }
 }

@@ -128,7 +128,7 @@ pub fn run(args: &ReplayArgs, ctx: &Context<NoState>) -> Exit {
 fn replay(args: &ReplayArgs, ctx: &Context<NoState>) -> Result<(), ReplayError> {
     let chosen = chosen::choose(args)?;
     let played = played::open(args, &chosen)?;
-    let chosen = chosen.fitted(&played)?;
+    let chosen = chosen.fitted(&played);
     if !args.sweep.is_empty() {
         let table = sweep::run(args, &played, &chosen, ctx)?;
         ctx.document(&match ctx.format {

@@ -85,25 +85,21 @@ impl Sink for Watch {
     }
 
     fn record(&mut self, record: &Record) {
-        match &record.body {
-            RecordBody::Intent { order } => {
-                if order.purpose == Purpose::Entry {
-                    self.entries += 1;
-                    self.decided(What::Entry);
-                } else {
-                    self.decided(What::Exit);
-                }
+        if let RecordBody::Intent { order } = &record.body {
+            if order.purpose == Purpose::Entry {
+                self.entries += 1;
+                self.decided(What::Entry);
+            } else {
+                self.decided(What::Exit);
             }
-            RecordBody::Fill { id, .. } => {
-                self.window = Some(id.window);
-                self.decided(What::Fill);
-            }
-            RecordBody::Settlement { window, .. } => self.window = Some(*window),
-            RecordBody::Latch { safeguard, detail } => {
-                self.latches
-                    .push((record.t_ms, format!("{safeguard}: {detail}")));
-            }
-            _ => {}
+        } else if let RecordBody::Fill { id, .. } = &record.body {
+            self.window = Some(id.window);
+            self.decided(What::Fill);
+        } else if let RecordBody::Settlement { window, .. } = &record.body {
+            self.window = Some(*window);
+        } else if let RecordBody::Latch { safeguard, detail } = &record.body {
+            let words = format!("{safeguard}: {detail}");
+            self.latches.push((record.t_ms, words));
         }
     }
 
@@ -153,7 +149,7 @@ pub(super) fn play(
             });
             if let Some(window) = window {
                 let sum = by_window.entry(window).or_insert(Usd::ZERO);
-                *sum = *sum + change;
+                *sum += change;
             }
             before = total;
         }

@@ -42,9 +42,11 @@ impl Played {
         let mins: BTreeSet<u32> = self
             .events
             .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Window(tick) => Some(tick.window.id.length().mins()),
-                _ => None,
+            .filter_map(|event| {
+                let EventKind::Window(tick) = &event.kind else {
+                    return None;
+                };
+                Some(tick.window.id.length().mins())
             })
             .collect();
         mins.into_iter().collect()

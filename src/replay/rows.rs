@@ -127,11 +127,12 @@ fn by_horizon<'a>(
 fn ticks(events: &[Event], asset: Asset) -> Vec<(EpochMs, OraclePrice)> {
     let mut ticks: Vec<(EpochMs, OraclePrice)> = events
         .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::Oracle(tick) if tick.asset == asset && tick.twap_secs.is_none() => {
-                Some((event.src.unwrap_or(event.t), tick.price))
-            }
-            _ => None,
+        .filter_map(|event| {
+            let EventKind::Oracle(tick) = &event.kind else {
+                return None;
+            };
+            let is_instant = tick.asset == asset && tick.twap_secs.is_none();
+            is_instant.then(|| (event.src.unwrap_or(event.t), tick.price))
         })
         .collect();
     ticks.sort_by_key(|(at, _)| *at);
@@ -245,13 +246,13 @@ pub(super) fn directions(played: &Played) -> Vec<Direction> {
         } else {
             Outcome::Down
         };
-        let slot = found
+        let bucket = found
             .iter_mut()
             .rev()
             .find(|slot| bps.abs() >= slot.from_bps);
-        if let Some(slot) = slot {
-            slot.windows += 1;
-            slot.differ += u64::from(shown != outcome);
+        if let Some(bucket) = bucket {
+            bucket.windows += 1;
+            bucket.differ += u64::from(shown != outcome);
         }
     }
     found.retain(|slot| slot.windows > 0);

@@ -214,12 +214,11 @@ fn put<T: Serialize + serde::de::DeserializeOwned>(
     let slot = tree
         .pointer_mut(&pointer)
         .ok_or_else(|| "no such key".to_owned())?;
-    *slot = match slot {
-        // Money and prices stand as text in our own documents.
-        Value::String(_) => Value::String(value.to_owned()),
-        _ => {
-            serde_json::from_str(value).map_err(|_| "not a number or a word of JSON".to_owned())?
-        }
+    // Money and prices stand as text in our own documents.
+    *slot = if slot.is_string() {
+        Value::String(value.to_owned())
+    } else {
+        serde_json::from_str(value).map_err(|_| "not a number or a word of JSON".to_owned())?
     };
     serde_json::from_value(tree).map_err(|error| error.to_string())
 }

@@ -134,7 +134,7 @@ impl Columns {
                     t,
                     src: Some(t),
                     kind,
-                })
+                });
             };
             push(EventKind::Spot(price));
             if as_oracle {

@@ -288,10 +288,11 @@ impl EvidenceCollector {
                 let id = watched.window.id;
                 let marked = self.mids.get(&id).into_iter().flatten();
                 let mid = marked
-                    .filter(|(look, _)| *look == secs)
+                    .rev()
+                    .find(|(look, _)| *look == secs)
                     .map(|(_, mid)| *mid);
                 let eye = self.eyes.get(&id.asset());
-                watched.take(eye, secs, at, mid.last(), self.variant);
+                watched.take(eye, secs, at, mid, self.variant);
             }
         }
     }
@@ -416,5 +417,109 @@ impl Watched {
             ask: ask.unwrap_or(1.0),
             is_book: true,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::PriceTick;
+
+    const OPEN: i64 = 1_784_851_200_000;
+
+    fn window_event(t: i64, outcome: Option<Outcome>) -> Event {
+        let window = Window {
+            id: "btc-5m-1784851200".parse().unwrap(),
+            up: "1".parse().unwrap(),
+            down: "2".parse().unwrap(),
+            rule: SettlementRule::Spot,
+            twap_lookback_secs: 0,
+            reference: Some("65000".parse().unwrap()),
+        };
+        let kind = EventKind::Window(WindowTick { window, outcome });
+        Event {
+            t: EpochMs(t),
+            src: None,
+            kind,
+        }
+    }
+
+    fn book(t: i64, token: &str, bid: Option<&str>, ask: Option<&str>) -> Event {
+        let kind = EventKind::Book(BookTick {
+            asset: Asset::Btc,
+            token: token.parse().unwrap(),
+            bid: bid.map(|price| price.parse().unwrap()),
+            ask: ask.map(|price| price.parse().unwrap()),
+            bid_size: crate::units::Shares::ZERO,
+            ask_size: crate::units::Shares::ZERO,
+        });
+        Event {
+            t: EpochMs(t),
+            src: None,
+            kind,
+        }
+    }
+
+    fn oracle(t: i64, price: &str) -> Event {
+        let kind = EventKind::Oracle(PriceTick {
+            asset: Asset::Btc,
+            price: price.parse().unwrap(),
+            twap_secs: None,
+        });
+        Event {
+            t: EpochMs(t),
+            src: Some(EpochMs(t)),
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_look_sees_nothing_that_came_later() {
+        let mut collector = EvidenceCollector::default();
+        collector.observe(&window_event(OPEN, None));
+        let look = OPEN + 300_000 - 180_000;
+        collector.observe(&book(look - 5_000, "1", Some("0.40"), Some("0.42")));
+        // The very next event is a minute later and knows better; the look must not.
+        collector.observe(&book(look + 60_000, "1", Some("0.98"), Some("0.99")));
+        collector.observe(&window_event(OPEN + 316_000, Some(Outcome::Up)));
+        let first = collector.samples()[0];
+        assert_eq!(first.secs_before_close, 180);
+        assert!((first.market.unwrap().mid() - 0.41).abs() < 1e-12);
+        assert!(first.up && first.model.is_none());
+    }
+
+    #[test]
+    fn both_books_make_one_quote_and_old_ones_none() {
+        let mut collector = EvidenceCollector::default();
+        collector.observe(&window_event(OPEN, None));
+        let look = OPEN + 120_000;
+        collector.observe(&book(look - 1_000, "1", None, Some("0.80")));
+        collector.observe(&book(look - 1_000, "2", Some("0.25"), Some("0.30")));
+        collector.observe(&window_event(OPEN + 316_000, Some(Outcome::Down)));
+        let samples = collector.samples();
+        assert_eq!(
+            samples.len(),
+            1,
+            "a minute later the books are old: {samples:?}"
+        );
+        let quote = samples[0].market.unwrap();
+        assert!((quote.bid - 0.70).abs() < 1e-12 && (quote.ask - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_model_is_asked_only_with_fresh_prices_and_volatility() {
+        let mut collector = EvidenceCollector::default();
+        for sec in 0..400_i64 {
+            let t = OPEN - 300_000 + sec * 1_000;
+            if sec == 300 {
+                collector.observe(&window_event(t, None));
+            }
+            let price = if sec % 2 == 0 { "65010" } else { "65011.5" };
+            collector.observe(&oracle(t, price));
+            collector.observe(&oracle(t + 500, "65012"));
+        }
+        // Prices end 100 s into the window: the look at 120 s is 20 s late.
+        collector.observe(&window_event(OPEN + 316_000, Some(Outcome::Up)));
+        assert!(collector.samples().is_empty(), "{:?}", collector.samples());
     }
 }

@@ -255,3 +255,81 @@ fn wilson(hits: u64, n: u64) -> (f64, f64) {
         ((centre + spread) / whole).min(1.0),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::evidence::MarketQuote;
+
+    fn sample(cluster: i64, model: f64, mid: f64, up: bool) -> Sample {
+        Sample {
+            cluster,
+            secs_before_close: 60,
+            model: Some(model),
+            market: Some(MarketQuote {
+                bid: mid - 0.01,
+                ask: mid + 0.01,
+                is_book: true,
+            }),
+            up,
+            marked: false,
+        }
+    }
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-12, "{a} against {b}");
+    }
+
+    #[test]
+    fn scores_are_their_definitions() {
+        let seen = score([(0.8, true), (0.8, false)]);
+        near(seen.brier.unwrap(), f64::midpoint(0.04, 0.64));
+        near(
+            seen.log_loss.unwrap(),
+            -f64::midpoint(libm::log(0.8), libm::log(0.2)),
+        );
+        assert_eq!(seen.n, 2);
+        assert_eq!(score([]).brier, None);
+        near(log_loss(0.0, true), -libm::log(CLIP));
+    }
+
+    #[test]
+    fn a_better_model_is_below_zero_and_a_worse_one_above() {
+        let samples = |model: fn(bool) -> f64| -> Vec<Sample> {
+            (0..200_i64)
+                .map(|n| sample(n, model(n % 3 == 0), 0.5, n % 3 == 0))
+                .collect()
+        };
+        let better = brier_difference(&samples(|up| if up { 0.9 } else { 0.1 })).unwrap();
+        let worse = brier_difference(&samples(|up| if up { 0.1 } else { 0.9 })).unwrap();
+        assert!(better.high < 0.0, "{better:?}");
+        assert!(worse.low > 0.0, "{worse:?}");
+        assert_eq!((better.n, better.windows), (200, 200));
+    }
+
+    #[test]
+    fn an_interval_covers_the_mean_and_is_the_same_again() {
+        let values = || (0..50_i64).map(|n| (n / 2, f64::from(i32::try_from(n % 7).unwrap())));
+        let (first, second) = (bootstrap(values()).unwrap(), bootstrap(values()).unwrap());
+        assert_eq!(first, second);
+        assert!(first.low < first.mean && first.mean < first.high);
+        assert_eq!(first.windows, 25);
+        assert_eq!(bootstrap([]), None);
+    }
+
+    #[test]
+    fn the_fee_is_paid_and_no_gain_buys_nothing() {
+        // Ask 0.51, model 0.60: gains 0.09 − fee 0.017493; it came.
+        let bought = after_fees(&[sample(1, 0.60, 0.50, true)]).unwrap();
+        near(bought.mean, 0.49 - 0.07 * 0.51 * 0.49);
+        assert_eq!(after_fees(&[sample(1, 0.52, 0.50, true)]), None);
+    }
+
+    #[test]
+    fn every_prediction_falls_into_one_bucket() {
+        let seen = reliability([0.0, 0.05, 0.1, 0.95, 1.0].map(|p| (p, true)));
+        let counts: Vec<u64> = seen.iter().map(|bucket| bucket.n).collect();
+        assert_eq!(counts, [2, 1, 0, 0, 0, 0, 0, 0, 0, 2]);
+        assert_eq!(seen[2].observed, None);
+    }
+}
