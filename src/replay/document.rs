@@ -146,7 +146,7 @@ impl Document {
             latency_ms,
             journal_digest: run.report.journal_digest.clone(),
             windows: run.report.windows,
-            events: run.report.events,
+            events: u64::try_from(played.events.len()).unwrap_or(u64::MAX),
             entries: run.entries,
             refusals: run.report.refusals.clone(),
             fills: run.report.fills,
