@@ -78,7 +78,7 @@ fn millis(duration: Duration) -> u64 {
 /// Runs the rehearsal.
 pub fn run(args: &RehearseArgs, ctx: &Context) -> Exit {
     if let Some(behaviour) = args.matrix.stand_in {
-        return matrix::stand_in(behaviour, args.matrix.stand_in_book, ctx);
+        return matrix::stand_in(behaviour, &args.matrix, ctx);
     }
     let interrupt = Interrupt::watch();
     if args.matrix.kill_matrix {

@@ -3,7 +3,7 @@
 //! Only names and what is planted. What may be expected of a kill stands in `expectation`, how much of
 //! the product is run in `plan`.
 
-use super::stand_in::{Behaviour, Book};
+use super::stand_in::Behaviour;
 use crate::loopback::{Faults, NetworkFault, NetworkKind, OnCommand, Revive, Reviver};
 
 /// Where the deployment stands when the kill begins.
@@ -409,39 +409,6 @@ pub(super) const WITNESS: &[WitnessRow] = &[
     },
 ];
 
-/// A row of the venue's axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct VenueRow {
-    pub(super) slug: &'static str,
-    /// Whether real money may be behind it, as the kill file says.
-    pub(super) is_live: bool,
-    pub(super) book: Book,
-}
-
-/// Orders.
-pub(super) const VENUE: &[VenueRow] = &[
-    VenueRow {
-        slug: "paper",
-        is_live: false,
-        book: Book::None,
-    },
-    VenueRow {
-        slug: "live-flat",
-        is_live: true,
-        book: Book::None,
-    },
-    VenueRow {
-        slug: "live-order",
-        is_live: true,
-        book: Book::Cancels,
-    },
-    VenueRow {
-        slug: "live-order-stuck",
-        is_live: true,
-        book: Book::Stuck,
-    },
-];
-
 /// A row of the target's axis: what the kill file calls the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TargetRow {
@@ -469,24 +436,34 @@ pub(super) struct MomentRow {
     pub(super) kills: u8,
     /// The platform ends and comes back in the middle of the kill.
     pub(super) restarts: bool,
+    /// `--revoke-venue-key`.
+    pub(super) revokes_key: bool,
 }
+
+const ONCE: MomentRow = MomentRow {
+    slug: "once",
+    kills: 1,
+    restarts: false,
+    revokes_key: false,
+};
 
 /// The circumstances.
 pub(super) const MOMENT: &[MomentRow] = &[
-    MomentRow {
-        slug: "once",
-        kills: 1,
-        restarts: false,
-    },
+    ONCE,
     MomentRow {
         slug: "two-kills",
         kills: 2,
-        restarts: false,
+        ..ONCE
     },
     MomentRow {
         slug: "platform-restarts",
-        kills: 1,
         restarts: true,
+        ..ONCE
+    },
+    MomentRow {
+        slug: "revokes-key",
+        revokes_key: true,
+        ..ONCE
     },
 ];
 

@@ -2,8 +2,9 @@
 
 use super::axes::{
     MOMENT, MomentRow, NETWORK, NetworkRow, PLATFORM, PlatformRow, TARGET, TRADER, TargetRow,
-    TraderRow, VENUE, VenueRow, WITNESS, WitnessRow,
+    TraderRow, WITNESS, WitnessRow,
 };
+use super::venue_axis::{VENUE, VenueRow};
 
 /// A kill and everything it is tried against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,13 +13,14 @@
 //! 3. **Can anybody but the platform say so?** An instance that keeps a halt and says so again; a watchdog
 //!    whose last lease has ended, where the trader's address is known and is seen to be dead (its word
 //!    alone says nothing about a process); on this machine the process. With real money, an account of
-//!    zero open orders as well.
+//!    zero open orders as well: the exchange's own, where it can be asked and cancels, else the trader's.
 //!
 //! Whatever cannot be expected must still never be exit 0 with something alive: that is `judge`'s.
 
 use super::axes::{Fault, Phase, PlatformRow, TraderRow, Watchdog};
 use super::combination::Combination;
 use super::stand_in::{Behaviour, Book};
+use super::venue_axis::Ends;
 use crate::loopback::{OnCommand, Reviver};
 
 /// What a kill must reach.
@@ -123,17 +124,33 @@ fn proof_forbids(combination: &Combination) -> Option<&'static str> {
     let keeps_halt = matches!(trader.behaviour, Behaviour::Honest | Behaviour::Stubborn);
     let is_active = combination.platform.phase == Phase::Active;
     let told_its_halt = is_active && is_heard(trader) && keeps_halt;
-    if combination.venue.is_live {
-        if !told_its_halt {
-            return Some("nobody can tell that no order is open");
-        }
-        if combination.venue.book == Book::Stuck {
-            return Some("an order stays open");
-        }
+    if let Some(reason) = orders_forbid(combination, told_its_halt) {
+        return Some(reason);
     }
     let watchdog = combination.witness.watchdog == Watchdog::Revokes && trader.is_known;
     // The process of an active deployment stands in its kill file; of a build there is none, and the
     // dead address of the earlier instance is what agrees.
     let process = combination.target.is_local && (is_active || trader.is_known);
     (!told_its_halt && !watchdog && !process).then_some("nobody but the platform can tell")
+}
+
+/// With real money: who can end the open orders, and tell.
+fn orders_forbid(combination: &Combination, told_its_halt: bool) -> Option<&'static str> {
+    let venue = &combination.venue;
+    if !venue.is_live {
+        return None;
+    }
+    match venue.exchange.map(|exchange| exchange.ends) {
+        None if venue.book == Book::Stuck && told_its_halt => Some("an order stays open"),
+        None | Some(Ends::Trader) if !told_its_halt => {
+            Some("nobody can tell that no order is open")
+        }
+        None | Some(Ends::Trader) => None,
+        // With the key goes the right to read.
+        Some(Ends::Kill) if combination.moment.revokes_key && !told_its_halt => {
+            Some("the API key may be deleted before the orders are read twice")
+        }
+        Some(Ends::Kill) => None,
+        Some(Ends::Nobody(why)) => Some(why),
+    }
 }

@@ -5,6 +5,7 @@
 //! watchdog or the kill. Linux only: elsewhere there is no answer, which proves nothing.
 
 use super::stand_in::{self, files};
+use crate::loopback::venue::Venue;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ pub(super) struct Truth {
     pub(super) unhalted: Vec<u32>,
     /// Processes that live and have.
     pub(super) halted: Vec<u32>,
-    /// Orders open at the venue.
+    /// Orders open at the venue, or on their way into its book.
     pub(super) open_orders: u64,
 }
 
@@ -26,8 +27,9 @@ pub(super) struct Living {
     pub(super) volume: PathBuf,
 }
 
-/// The truth about everything whose volume lies below `root`. Errors: the process table cannot be read.
-pub(super) fn look(root: &Path) -> std::io::Result<Truth> {
+/// The truth about everything whose volume lies below `root`, and about its exchange. Errors: the process
+/// table cannot be read.
+pub(super) fn look(root: &Path, venue: Option<&Venue>) -> std::io::Result<Truth> {
     let mut truth = Truth::default();
     for process in living(root)? {
         if own_file(&process, files::HALT).exists() {
@@ -40,6 +42,14 @@ pub(super) fn look(root: &Path) -> std::io::Result<Truth> {
         .iter()
         .map(|volume| stand_in::open_orders(volume))
         .sum();
+    if let Some(venue) = venue {
+        // In flight first: one that arrives in between is counted twice, and never missed.
+        let all = venue
+            .orders_in_flight()
+            .saturating_add(venue.open_orders().len());
+        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        truth.open_orders = truth.open_orders.saturating_add(all);
+    }
     Ok(truth)
 }
 

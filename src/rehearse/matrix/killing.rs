@@ -33,6 +33,9 @@ pub(super) struct Order {
     pub(super) env: String,
     pub(super) endpoint: Option<String>,
     pub(super) deadline: Duration,
+    /// The operator's environment: nothing of the real one.
+    pub(super) variables: BTreeMap<String, String>,
+    pub(super) revokes_key: bool,
 }
 
 /// Begins to kill; the result is waited for. `Err`: nothing could be asked.
@@ -87,11 +90,11 @@ fn run(order: &Order, start: Instant) -> Result<Report, String> {
         settle: pace::SETTLE,
         reason: "kill matrix".to_owned(),
         endpoint: order.endpoint.clone(),
+        revoke_venue_key: order.revokes_key,
         ..KillArgs::default()
     };
-    // Nothing of the operator's environment.
     let around = Surroundings {
-        variables: BTreeMap::new(),
+        variables: order.variables.clone(),
         state_dir: Some(StateDir::at(&order.state_dir)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -6,7 +6,7 @@
 //! 2. No kill is later than its deadline plus 1 s.
 //! 3. Where platform and faults allow a kill, it is verified.
 //!
-//! Order of reading: `axes` (what is planted), `combination`, `plan` (how much of the product),
+//! Order of reading: `axes` and `venue_axis` (what is planted), `combination`, `plan` (how much of the product),
 //! `expectation` (pure), `stage` (one combination, put up and killed: `stand_in`, `edge`, `wire`,
 //! `killing`, `pace`), `ground_truth`, `judge` (pure), `runner`, `table`. Everything stays on loopback and
 //! in temporary folders.
@@ -24,6 +24,7 @@ mod runner;
 mod stage;
 mod stand_in;
 mod table;
+mod venue_axis;
 mod wire;
 
 #[cfg(test)]
@@ -101,10 +102,13 @@ pub struct MatrixArgs {
         hide = true
     )]
     pub stand_in_book: Book,
+    /// Where the stand-in cancels its orders.
+    #[arg(long, value_name = "URL", requires = "stand_in", hide = true)]
+    pub stand_in_exchange: Option<String>,
 }
 
 /// Is the trader of a combination.
-pub(super) fn stand_in(behaviour: Behaviour, book: Book, ctx: &Context) -> Exit {
+pub(super) fn stand_in(behaviour: Behaviour, args: &MatrixArgs, ctx: &Context) -> Exit {
     let ctx = Context {
         state_dir: NoState,
         format: ctx.format,
@@ -114,7 +118,12 @@ pub(super) fn stand_in(behaviour: Behaviour, book: Book, ctx: &Context) -> Exit 
         verbose: ctx.verbose,
         cwd: ctx.cwd.clone(),
     };
-    stand_in::run(behaviour, book, &ctx)
+    stand_in::run(
+        behaviour,
+        args.stand_in_book,
+        args.stand_in_exchange.as_deref(),
+        &ctx,
+    )
 }
 
 /// Runs the matrix.

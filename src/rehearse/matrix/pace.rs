@@ -46,6 +46,9 @@ pub(super) fn pace() -> Pace {
         request_timeout: Duration::from_millis(600),
         term_after: Duration::from_millis(40),
         kill_after: Duration::from_millis(600),
+        venue_poll: Duration::from_millis(40),
+        venue_reads_apart: Duration::from_millis(200),
+        revoke_after: Duration::from_millis(1_200),
         ..Pace::default()
     }
 }

@@ -34,8 +34,18 @@ const CROSSINGS: &[(&[usize], Places)] = &[
     (&[PLATFORM], [0, 0, 0, 0, 2, 0, 0]),
     (&[PLATFORM], [0, 0, 0, 1, 0, 0, 1]),
     (&[PLATFORM], [0, 0, 0, 1, 0, 0, 2]),
-    // Orders with every trader; every watchdog where it is the only witness.
+    // Orders with every trader; on this machine, with a silent trader, while two kill, with the key's
+    // deletion, while a build is under way, and where the stop is only reported; every watchdog where it
+    // is the only witness.
     (&[VENUE, TRADER], [0, 0, 0, 1, 0, 0, 0]),
+    (&[VENUE], [0, 0, 2, 0, 0, 1, 0]),
+    (&[VENUE], [0, 0, 0, 1, 0, 0, 1]),
+    (&[VENUE], [0, 0, 0, 1, 0, 0, 3]),
+    (&[VENUE], [16, 0, 0, 1, 0, 0, 0]),
+    (&[VENUE], [3, 0, 0, 1, 0, 0, 0]),
+    // Every platform fault and every network fault with orders at the exchange, one of them late.
+    (&[PLATFORM], [0, 0, 0, 1, 6, 0, 0]),
+    (&[NETWORK], [0, 0, 0, 1, 6, 0, 0]),
     (&[WITNESS], [0, 0, 4, 0, 0, 0, 0]),
     (&[TARGET, MOMENT], [0, 0, 0, 0, 0, 0, 0]),
 ];
@@ -103,6 +113,13 @@ fn diagonal() -> Vec<Places> {
         rows
     };
     let (platform, network) = (sorted(PLATFORM), sorted(NETWORK));
+    let venues = |is_hard: bool| -> Vec<usize> {
+        let rows = sorted(VENUE).into_iter();
+        rows.filter(|(hard, _)| *hard == is_hard)
+            .map(|(_, row)| row)
+            .collect()
+    };
+    let (easy_venues, hard_venues) = (venues(false), venues(true));
     let longest = platform.len().max(network.len());
     let pairs = platform
         .iter()
@@ -113,12 +130,13 @@ fn diagonal() -> Vec<Places> {
         .enumerate()
         .map(|(row, ((is_hard, platform), (is_harder, network)))| {
             let nth = |of: usize| row.checked_rem(of).unwrap_or(0);
-            let [_, _, traders, witnesses, venues, targets, moments] = SIZES;
+            let [_, _, traders, witnesses, _, targets, moments] = SIZES;
+            let venue_of = |rows: &[usize]| rows.get(nth(rows.len())).copied().unwrap_or(0);
             let others = if *is_hard || *is_harder {
-                [nth(traders), nth(witnesses), nth(venues)]
+                [nth(traders), nth(witnesses), venue_of(&hard_venues)]
             } else {
                 // An answering trader or one that ignores SIGTERM, a watchdog, orders that are cancelled.
-                [nth(2).saturating_mul(3), 1, nth(3)]
+                [nth(2).saturating_mul(3), 1, venue_of(&easy_venues)]
             };
             let [trader, witness, venue] = others;
             [

@@ -13,6 +13,7 @@ use super::killing::{self, Order, Planted};
 use super::pace;
 use super::stand_in::{Behaviour, Book, HALT_TOKEN, files};
 use super::wire::{Answer, Server};
+use crate::loopback::venue::Venue;
 use crate::loopback::{
     Faults, InProcess, PlatformError, PlatformOptions, Provisioned, ServiceSpec,
 };
@@ -105,13 +106,18 @@ async fn play_in(
     combination: &Combination,
     scenery: &Scenery,
 ) -> Result<Played, StageError> {
+    let exchange = combination.venue.exchange;
+    let venue = exchange
+        .map(|exchange| exchange.start(true))
+        .transpose()
+        .map_err(machine("put up an exchange"))?;
     let options = PlatformOptions {
         state_dir: root.to_owned(),
         time_scale: pace::SCALE,
         trader_bin: scenery.program.clone(),
     };
     let platform = InProcess::start(&options).await?;
-    let service = platform.provision(&spec(combination, scenery))?;
+    let service = platform.provision(&spec(combination, scenery, venue.as_ref()))?;
     platform.set_faults(&combination.platform.faults())?;
     let deployment = platform.deploy(&service, &scenery.commit)?;
     let trader = match combination.platform.phase {
@@ -155,9 +161,14 @@ async fn play_in(
         // On Railway a loopback address is taken by flag only.
         endpoint: (!target).then(|| platform.endpoint().endpoint.clone()),
         deadline: pace::deadline(expectation),
+        variables: exchange
+            .zip(venue.as_ref())
+            .map(|(exchange, venue)| exchange.variables(venue))
+            .unwrap_or_default(),
+        revokes_key: combination.moment.revokes_key,
     };
     let (kills, platform) = kill(combination, scenery.planted, &order, platform, &faults).await?;
-    let looks = look(root, &kills).await;
+    let looks = look(root, venue.as_ref(), &kills).await;
     drop((edge, watchdog, nobody));
     if let Some(platform) = platform {
         platform.shut_down().await?;
@@ -201,8 +212,8 @@ async fn kill(
 }
 
 /// The truth now, and, where a kill has said that it is done, later as well.
-async fn look(root: &Path, kills: &[Kill]) -> Vec<Look> {
-    let truth = || -> Option<Truth> { ground_truth::look(root).ok() };
+async fn look(root: &Path, venue: Option<&Venue>, kills: &[Kill]) -> Vec<Look> {
+    let truth = || -> Option<Truth> { ground_truth::look(root, venue).ok() };
     let mut looks = vec![Look {
         when: "when the kill reported",
         truth: truth(),
@@ -217,7 +228,7 @@ async fn look(root: &Path, kills: &[Kill]) -> Vec<Look> {
     looks
 }
 
-fn spec(combination: &Combination, scenery: &Scenery) -> ServiceSpec {
+fn spec(combination: &Combination, scenery: &Scenery, venue: Option<&Venue>) -> ServiceSpec {
     let word = |value: Option<clap::builder::PossibleValue>| {
         value
             .map(|value| value.get_name().to_owned())
@@ -236,7 +247,14 @@ fn spec(combination: &Combination, scenery: &Scenery) -> ServiceSpec {
             word(behaviour.to_possible_value()),
             "--stand-in-book".to_owned(),
             word(book.to_possible_value()),
-        ],
+        ]
+        .into_iter()
+        .chain(
+            venue
+                .iter()
+                .flat_map(|venue| ["--stand-in-exchange".to_owned(), venue.url()]),
+        )
+        .collect(),
         draining_secs: 30,
         overlap_secs: 0,
         restart_policy: Some("NEVER".to_owned()),

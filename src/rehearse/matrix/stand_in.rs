@@ -9,6 +9,9 @@
 use super::wire::{Answer, Request, Server};
 use crate::context::{Context, NoState};
 use crate::exit::Exit;
+use crate::loopback::venue::Credentials;
+use launch_kill::Deadline;
+use launch_kill::venue::{Venue, VenueAccess};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write;
@@ -53,6 +56,8 @@ pub enum Book {
     Cancels,
     /// One that the venue never cancels.
     Stuck,
+    /// Those of the account at the exchange: it cancels them there, and tells what is read there.
+    Exchange,
 }
 
 /// The names of the files in the volume, by which the ground truth is read.
@@ -74,11 +79,17 @@ struct StandIn {
     nonce: String,
     deployment_id: String,
     is_halted: AtomicBool,
+    exchange: Option<Account>,
 }
 
 /// Runs until SIGTERM, or until nobody is left who could end it.
-pub(super) fn run(behaviour: Behaviour, book: Book, ctx: &Context<NoState>) -> Exit {
-    match start(behaviour, book) {
+pub(super) fn run(
+    behaviour: Behaviour,
+    book: Book,
+    exchange: Option<&str>,
+    ctx: &Context<NoState>,
+) -> Exit {
+    match start(behaviour, book, exchange) {
         Ok(()) => Exit::Ok,
         Err(error) => {
             ctx.error(&format!("error: the stand-in cannot work: {error}"));
@@ -91,7 +102,7 @@ fn variable(name: &str) -> std::io::Result<String> {
     std::env::var(name).map_err(|_| std::io::Error::other(format!("{name} is not set")))
 }
 
-fn start(behaviour: Behaviour, book: Book) -> std::io::Result<()> {
+fn start(behaviour: Behaviour, book: Book, exchange: Option<&str>) -> std::io::Result<()> {
     let parent = rustix::process::getppid();
     let volume = PathBuf::from(variable("RAILWAY_VOLUME_MOUNT_PATH")?);
     let (pid, deployment_id) = (std::process::id(), variable("RAILWAY_DEPLOYMENT_ID")?);
@@ -109,6 +120,7 @@ fn start(behaviour: Behaviour, book: Book) -> std::io::Result<()> {
         book,
         nonce,
         deployment_id,
+        exchange: exchange.map(Account::at).transpose()?,
     };
     me.begin(&url)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -140,7 +152,7 @@ impl StandIn {
 
     fn begin(&self, url: &str) -> std::io::Result<()> {
         let orders = self.volume.join(files::ORDERS);
-        if self.book != Book::None && !orders.exists() {
+        if matches!(self.book, Book::Cancels | Book::Stuck) && !orders.exists() {
             write_durably(&orders, "1")?;
         }
         if self.is_halted.load(Ordering::Acquire) {
@@ -184,8 +196,12 @@ impl StandIn {
         })
     }
 
-    fn open_orders(&self) -> u64 {
-        open_orders(&self.volume)
+    /// What it can tell of its orders; `None` where the exchange does not.
+    fn open_orders(&self) -> Option<u64> {
+        match &self.exchange {
+            Some(account) => account.open_orders(),
+            None => Some(open_orders(&self.volume)),
+        }
     }
 
     fn halt(&self, body: &Value) -> Answer {
@@ -214,8 +230,63 @@ impl StandIn {
         }
         write_durably(&self.volume.join(files::LEDGER), "full")?;
         self.is_halted.store(true, Ordering::Release);
+        if let Some(account) = &self.exchange {
+            account.cancel_all();
+        }
         write_durably(&self.own(files::HALT), "acknowledged")
     }
+}
+
+/// The trader's own access to the exchange.
+///
+/// A client for each question: its connections die with the thread's runtime.
+struct Account(VenueAccess);
+
+/// Longest wait for the exchange: shorter than anybody waits for an answer of the trader.
+const EXCHANGE_MAX: Duration = Duration::from_millis(200);
+
+impl Account {
+    fn at(url: &str) -> std::io::Result<Self> {
+        let own = Credentials::default();
+        let variable = |name: &str| match name {
+            "LAUNCH_CLOB_URL" => Some(url.to_owned()),
+            "POLYMARKET_ADDRESS" => Some(own.address.clone()),
+            "POLYMARKET_API_KEY" => Some(own.api_key.clone()),
+            "POLYMARKET_API_SECRET" => Some(own.secret.clone()),
+            "POLYMARKET_API_PASSPHRASE" => Some(own.passphrase.clone()),
+            _ => None,
+        };
+        VenueAccess::read(variable, true, &mut Vec::new())
+            .map(Self)
+            .ok_or_else(|| std::io::Error::other(format!("{url} is no address")))
+    }
+
+    /// A cancellation that fails leaves its orders open, which is read afterwards.
+    fn cancel_all(&self) {
+        let Ok(venue) = Venue::new(&self.0) else {
+            return;
+        };
+        let limit = Deadline::after(EXCHANGE_MAX);
+        drop(on_this_thread(venue.cancel_all(limit)));
+    }
+
+    fn open_orders(&self) -> Option<u64> {
+        let venue = Venue::new(&self.0).ok()?;
+        let limit = Deadline::after(EXCHANGE_MAX);
+        let orders = on_this_thread(venue.open_orders(limit))?.ok()?;
+        u64::try_from(orders.len()).ok()
+    }
+}
+
+/// Waits on a runtime of its own: every connection has a thread.
+fn on_this_thread<T>(work: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Some(done)
 }
 
 /// The orders that stand open at the venue of a volume; none where none was ever made.
