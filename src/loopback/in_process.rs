@@ -86,6 +86,24 @@ impl InProcess {
         Provisioned::read(&answer).ok_or_else(|| refused("ids or token are missing".to_owned()))
     }
 
+    /// Adds to a service's variables; what is there under the same name is replaced. Nothing is deployed
+    /// by it.
+    ///
+    /// # Errors
+    /// The platform has ended.
+    pub fn set_variables(
+        &self,
+        service: &Provisioned,
+        variables: BTreeMap<String, String>,
+    ) -> Result<(), PlatformError> {
+        let (environment, id) = (&service.environment_id, &service.service_id);
+        self.served()?.platform.change(|world| {
+            if let Some(row) = world.state.instance_mut(environment, id) {
+                row.variables.extend(variables);
+            }
+        })
+    }
+
     /// Deploys a commit of a service's repository, as `serviceInstanceDeployV2` does; the
     /// deployment's id. Network faults do not touch it.
     ///

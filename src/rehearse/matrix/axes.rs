@@ -325,6 +325,8 @@ pub(super) struct TraderRow {
     pub(super) is_known: bool,
     /// SIGSTOP before the kill: it lives, its socket is open, nothing answers.
     pub(super) is_hung: bool,
+    /// `launch trade --mode paper` instead of a stand-in.
+    pub(super) is_real: bool,
 }
 
 const fn trader(slug: &'static str, behaviour: Behaviour) -> TraderRow {
@@ -333,6 +335,7 @@ const fn trader(slug: &'static str, behaviour: Behaviour) -> TraderRow {
         behaviour,
         is_known: true,
         is_hung: false,
+        is_real: false,
     }
 }
 
@@ -340,28 +343,35 @@ const fn trader(slug: &'static str, behaviour: Behaviour) -> TraderRow {
 pub(super) const TRADER: &[TraderRow] = &[
     trader("answers", Behaviour::Honest),
     TraderRow {
-        slug: "unknown",
-        behaviour: Behaviour::Honest,
         is_known: false,
-        is_hung: false,
+        ..trader("unknown", Behaviour::Honest)
     },
     TraderRow {
-        slug: "hung",
-        behaviour: Behaviour::Honest,
-        is_known: true,
         is_hung: true,
+        ..trader("hung", Behaviour::Honest)
     },
     trader("stubborn", Behaviour::Stubborn),
     trader("refuses", Behaviour::Refuses),
     trader("foreign", Behaviour::Foreign),
     trader("forgets", Behaviour::Forgets),
     TraderRow {
-        slug: "unknown-stubborn",
-        behaviour: Behaviour::Stubborn,
         is_known: false,
-        is_hung: false,
+        ..trader("unknown-stubborn", Behaviour::Stubborn)
+    },
+    TraderRow {
+        is_real: true,
+        ..trader("real", Behaviour::Honest)
+    },
+    TraderRow {
+        is_real: true,
+        is_hung: true,
+        ..trader("real-hung", Behaviour::Honest)
     },
 ];
+
+/// Rows at the ends of the axes of traders, of witnesses and of circumstances that are the real programs:
+/// slow, so only chosen combinations have them.
+pub(super) const REAL_ROWS: [usize; 3] = [2, 1, 1];
 
 /// A row of the witness's axis: the watchdog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -383,6 +393,8 @@ pub(super) enum Watchdog {
     Hangs,
     /// Refuses the token.
     Refuses,
+    /// `launch watchdog` itself.
+    Real,
 }
 
 /// The witness.
@@ -406,6 +418,10 @@ pub(super) const WITNESS: &[WitnessRow] = &[
     WitnessRow {
         slug: "watchdog-refuses",
         watchdog: Watchdog::Refuses,
+    },
+    WitnessRow {
+        slug: "real-watchdog",
+        watchdog: Watchdog::Real,
     },
 ];
 
@@ -438,6 +454,8 @@ pub(super) struct MomentRow {
     pub(super) restarts: bool,
     /// `--revoke-venue-key`.
     pub(super) revokes_key: bool,
+    /// `launch kill` as a process of its own, at its real pace.
+    pub(super) is_binary: bool,
 }
 
 const ONCE: MomentRow = MomentRow {
@@ -445,6 +463,7 @@ const ONCE: MomentRow = MomentRow {
     kills: 1,
     restarts: false,
     revokes_key: false,
+    is_binary: false,
 };
 
 /// The circumstances.
@@ -463,6 +482,11 @@ pub(super) const MOMENT: &[MomentRow] = &[
     MomentRow {
         slug: "revokes-key",
         revokes_key: true,
+        ..ONCE
+    },
+    MomentRow {
+        slug: "binary",
+        is_binary: true,
         ..ONCE
     },
 ];

@@ -1,8 +1,8 @@
 //! One combination of all axes, and its name.
 
 use super::axes::{
-    MOMENT, MomentRow, NETWORK, NetworkRow, PLATFORM, PlatformRow, TARGET, TRADER, TargetRow,
-    TraderRow, WITNESS, WitnessRow,
+    MOMENT, MomentRow, NETWORK, NetworkRow, PLATFORM, PlatformRow, REAL_ROWS, TARGET, TRADER,
+    TargetRow, TraderRow, WITNESS, WitnessRow,
 };
 use super::venue_axis::{VENUE, VenueRow};
 
@@ -33,6 +33,21 @@ pub(super) const SIZES: Places = [
     TARGET.len(),
     MOMENT.len(),
 ];
+
+/// The same without the rows that are real programs.
+pub(super) const ORDINARY: Places = {
+    let [platform, network, trader, witness, venue, target, moment] = SIZES;
+    let [real_trader, real_witness, real_moment] = REAL_ROWS;
+    [
+        platform,
+        network,
+        trader.saturating_sub(real_trader),
+        witness.saturating_sub(real_witness),
+        venue,
+        target,
+        moment.saturating_sub(real_moment),
+    ]
+};
 
 impl Combination {
     /// The combination at these places; `None` where a place is beyond its table.

@@ -80,6 +80,16 @@ fn active_forbids(combination: &Combination, row: &PlatformRow) -> Option<&'stat
     if !ladder.into_iter().any(ends) {
         return Some("no command ends the process");
     }
+    // A stop that never shows is followed by the removal. Where the stop is held up, that overtakes it,
+    // and what the platform believes removed cannot be stopped any more.
+    let is_held_up = combination.moment.restarts
+        || combination
+            .network
+            .fault
+            .is_some_and(|fault| !is_harmless(fault));
+    if row.remove == OnCommand::ReportedOnly && !shows(row.stop) && is_held_up {
+        return Some("a removal that is only reported may overtake the stop");
+    }
     let is_hidden = row.stop == OnCommand::ReportedOnly;
     (is_hidden && !is_heard(&combination.trader))
         .then_some("the stop is only reported, and nobody can tell that it lives")
@@ -123,11 +133,15 @@ fn proof_forbids(combination: &Combination) -> Option<&'static str> {
     let trader = &combination.trader;
     let keeps_halt = matches!(trader.behaviour, Behaviour::Honest | Behaviour::Stubborn);
     let is_active = combination.platform.phase == Phase::Active;
-    let told_its_halt = is_active && is_heard(trader) && keeps_halt;
+    // The real one ends on SIGTERM at once: whether its halt is read back before is a race.
+    let told_its_halt = is_active && is_heard(trader) && keeps_halt && !trader.is_real;
     if let Some(reason) = orders_forbid(combination, told_its_halt) {
         return Some(reason);
     }
-    let watchdog = combination.witness.watchdog == Watchdog::Revokes && trader.is_known;
+    let watchdog = matches!(
+        combination.witness.watchdog,
+        Watchdog::Revokes | Watchdog::Real
+    ) && trader.is_known;
     // The process of an active deployment stands in its kill file; of a build there is none, and the
     // dead address of the earlier instance is what agrees.
     let process = combination.target.is_local && (is_active || trader.is_known);

@@ -4,6 +4,7 @@
 //! From the kernel's process table and from files on disk, never from the platform, the trader, the
 //! watchdog or the kill. Linux only: elsewhere there is no answer, which proves nothing.
 
+use super::real_trader;
 use super::stand_in::{self, files};
 use crate::loopback::venue::Venue;
 use std::fs;
@@ -32,7 +33,7 @@ pub(super) struct Living {
 pub(super) fn look(root: &Path, venue: Option<&Venue>) -> std::io::Result<Truth> {
     let mut truth = Truth::default();
     for process in living(root)? {
-        if own_file(&process, files::HALT).exists() {
+        if own_file(&process, files::HALT).exists() || real_trader::is_halted(&process.volume) {
             truth.halted.push(process.pid);
         } else {
             truth.unhalted.push(process.pid);

@@ -1,6 +1,7 @@
 //! The kill of a combination: the library's own, in a thread of its own as a process would have it, or one
 //! that is broken on purpose.
 
+use super::binary;
 use super::judge::Kill;
 use super::pace;
 use launch_kill::report::{PathStatus, TargetReport};
@@ -36,6 +37,9 @@ pub(super) struct Order {
     /// The operator's environment: nothing of the real one.
     pub(super) variables: BTreeMap<String, String>,
     pub(super) revokes_key: bool,
+    /// The program whose `kill` is run as a process of its own, where it is.
+    pub(super) program: PathBuf,
+    pub(super) is_binary: bool,
 }
 
 /// Begins to kill; the result is waited for. `Err`: nothing could be asked.
@@ -66,6 +70,9 @@ fn kill(order: &Order, planted: Planted) -> Result<Kill, String> {
     };
     if planted == Planted::SaysZero {
         return Ok(told("verified", 0, "planted: did nothing".to_owned()));
+    }
+    if order.is_binary && planted == Planted::Nothing {
+        return binary::kill(order, start);
     }
     let report = run(order, start)?;
     if planted == Planted::IsLate {

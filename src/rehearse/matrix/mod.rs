@@ -8,10 +8,11 @@
 //!
 //! Order of reading: `axes` and `venue_axis` (what is planted), `combination`, `plan` (how much of the product),
 //! `expectation` (pure), `stage` (one combination, put up and killed: `stand_in`, `edge`, `wire`,
-//! `killing`, `pace`), `ground_truth`, `judge` (pure), `runner`, `table`. Everything stays on loopback and
+//! `real_trader`, `real_watchdog`, `killing`, `binary`, `pace`), `ground_truth`, `judge` (pure), `runner`, `table`. Everything stays on loopback and
 //! in temporary folders.
 
 mod axes;
+mod binary;
 mod combination;
 mod edge;
 mod expectation;
@@ -20,6 +21,8 @@ mod judge;
 mod killing;
 mod pace;
 mod plan;
+mod real_trader;
+mod real_watchdog;
 mod runner;
 mod stage;
 mod stand_in;
@@ -204,6 +207,7 @@ fn scenery(folder: &Path, planted: Planted) -> Result<Scenery, Box<dyn std::erro
         repo: repo_dir,
         commit: commit.to_string(),
         program: std::env::current_exe()?,
+        manifest: real_trader::write_manifest(&folder.join("manifests"))?,
         planted,
     })
 }

@@ -11,6 +11,8 @@ use super::ground_truth::{self, Truth};
 use super::judge::{Kill, Look};
 use super::killing::{self, Order, Planted};
 use super::pace;
+use super::real_trader::{self, CONTROL_TOKEN, Herald};
+use super::real_watchdog::RealWatchdog;
 use super::stand_in::{Behaviour, Book, HALT_TOKEN, files};
 use super::wire::{Answer, Server};
 use crate::loopback::venue::Venue;
@@ -31,6 +33,8 @@ use tokio::net::TcpSocket;
 const ENV: &str = "matrix";
 /// Longest wait for a deployment to stand where the kill begins. Normally a fraction of a second.
 const READY_MAX: Duration = Duration::from_secs(30);
+/// Longest wait for a platform's restart.
+const RESTART_MAX: Duration = Duration::from_secs(5);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The deployment of a kill file that was written before the build that is under way.
@@ -44,6 +48,8 @@ pub(super) struct Scenery {
     pub(super) commit: String,
     /// The program whose `rehearse --stand-in` is the trader.
     pub(super) program: PathBuf,
+    /// What the real trader trades by.
+    pub(super) manifest: PathBuf,
     /// A kill that is broken on purpose, to show that the matrix notices.
     pub(super) planted: Planted,
 }
@@ -108,7 +114,7 @@ async fn play_in(
 ) -> Result<Played, StageError> {
     let exchange = combination.venue.exchange;
     let venue = exchange
-        .map(|exchange| exchange.start(true))
+        .map(|exchange| exchange.start(!combination.trader.is_real))
         .transpose()
         .map_err(machine("put up an exchange"))?;
     let options = PlatformOptions {
@@ -118,10 +124,18 @@ async fn play_in(
     };
     let platform = InProcess::start(&options).await?;
     let service = platform.provision(&spec(combination, scenery, venue.as_ref()))?;
+    let is_real = combination.trader.is_real;
+    if is_real {
+        platform.set_variables(&service, real_trader::variables(&scenery.manifest))?;
+    }
+    let herald = is_real
+        .then(|| Herald::start(root))
+        .transpose()
+        .map_err(machine("start a thread"))?;
     platform.set_faults(&combination.platform.faults())?;
     let deployment = platform.deploy(&service, &scenery.commit)?;
     let trader = match combination.platform.phase {
-        Phase::Active => Some(until_active(root, &platform, &deployment).await?),
+        Phase::Active => Some(until_active(root, &platform, &deployment, is_real).await?),
         Phase::Building => {
             until(&platform, &deployment, &["BUILDING", "DEPLOYING"]).await?;
             None
@@ -141,12 +155,25 @@ async fn play_in(
         (None, true) => Some(nobody.url.clone()),
     };
     let file = kill_file(combination, &platform, &service, trader.as_ref());
-    let file = KillFile {
+    let mut file = KillFile {
         trader_url,
         watchdog_url: watchdog.as_ref().map(Server::url),
         ..file
     };
     write_state(root, &file, &service)?;
+    // On Railway a loopback address is taken by flag only.
+    let endpoint = (!target).then(|| platform.endpoint().endpoint.clone());
+    let real_watchdog = if combination.witness.watchdog == Watchdog::Real {
+        let (state, env) = (StateDir::at(root), EnvName::parse(ENV)?);
+        let started =
+            RealWatchdog::start(&scenery.program, &state, &env, endpoint.as_deref()).await;
+        let watchdog = started.map_err(machine("start a watchdog"))?;
+        file.watchdog_url = Some(watchdog.url());
+        file.write(&state, &env)?;
+        Some(watchdog)
+    } else {
+        None
+    };
     let faults = Faults {
         // It has happened.
         second_deployment: false,
@@ -158,18 +185,22 @@ async fn play_in(
     let order = Order {
         state_dir: root.to_owned(),
         env: ENV.to_owned(),
-        // On Railway a loopback address is taken by flag only.
-        endpoint: (!target).then(|| platform.endpoint().endpoint.clone()),
-        deadline: pace::deadline(expectation),
+        endpoint,
+        deadline: pace::deadline(
+            expectation,
+            is_real || combination.moment.is_binary || real_watchdog.is_some(),
+        ),
         variables: exchange
             .zip(venue.as_ref())
             .map(|(exchange, venue)| exchange.variables(venue))
             .unwrap_or_default(),
         revokes_key: combination.moment.revokes_key,
+        program: scenery.program.clone(),
+        is_binary: combination.moment.is_binary,
     };
     let (kills, platform) = kill(combination, scenery.planted, &order, platform, &faults).await?;
     let looks = look(root, venue.as_ref(), &kills).await;
-    drop((edge, watchdog, nobody));
+    drop((edge, watchdog, real_watchdog, herald, nobody));
     if let Some(platform) = platform {
         platform.shut_down().await?;
     }
@@ -198,7 +229,7 @@ async fn kill(
     let platform = if combination.moment.restarts {
         tokio::time::sleep(pace::RESTART_AFTER).await;
         let options = platform.crash().await;
-        let platform = InProcess::start(&options).await?;
+        let platform = restarted(&options).await?;
         platform.set_faults(faults)?;
         platform
     } else {
@@ -209,6 +240,18 @@ async fn kill(
         kills.push(waiting.await.map_err(StageError::Unusable)?);
     }
     Ok((kills, Some(platform)))
+}
+
+/// A platform that has just ended may keep its lock for a moment: a child that was being started has it
+/// too, until it is another program.
+async fn restarted(options: &PlatformOptions) -> Result<InProcess, PlatformError> {
+    let until = Instant::now() + RESTART_MAX;
+    loop {
+        match InProcess::start(options).await {
+            Err(_) if Instant::now() < until => tokio::time::sleep(LOOK_EVERY).await,
+            ended => return ended,
+        }
+    }
 }
 
 /// The truth now, and, where a kill has said that it is done, later as well.
@@ -234,27 +277,36 @@ fn spec(combination: &Combination, scenery: &Scenery, venue: Option<&Venue>) -> 
             .map(|value| value.get_name().to_owned())
             .unwrap_or_default()
     };
+    let real = || {
+        ["launch", "trade", "--mode", "paper"]
+            .map(str::to_owned)
+            .to_vec()
+    };
     let behaviour: Behaviour = combination.trader.behaviour;
     let book: Book = combination.venue.book;
     ServiceSpec {
         env: ENV.to_owned(),
         repo_dir: scenery.repo.clone(),
         branch: "main".to_owned(),
-        start_command: vec![
-            "launch".to_owned(),
-            "rehearse".to_owned(),
-            "--stand-in".to_owned(),
-            word(behaviour.to_possible_value()),
-            "--stand-in-book".to_owned(),
-            word(book.to_possible_value()),
-        ]
-        .into_iter()
-        .chain(
-            venue
-                .iter()
-                .flat_map(|venue| ["--stand-in-exchange".to_owned(), venue.url()]),
-        )
-        .collect(),
+        start_command: if combination.trader.is_real {
+            real()
+        } else {
+            vec![
+                "launch".to_owned(),
+                "rehearse".to_owned(),
+                "--stand-in".to_owned(),
+                word(behaviour.to_possible_value()),
+                "--stand-in-book".to_owned(),
+                word(book.to_possible_value()),
+            ]
+            .into_iter()
+            .chain(
+                venue
+                    .iter()
+                    .flat_map(|venue| ["--stand-in-exchange".to_owned(), venue.url()]),
+            )
+            .collect()
+        },
         draining_secs: 30,
         overlap_secs: 0,
         restart_policy: Some("NEVER".to_owned()),
@@ -288,11 +340,12 @@ async fn until_active(
     root: &Path,
     platform: &InProcess,
     deployment: &str,
+    is_real: bool,
 ) -> Result<Trader, StageError> {
     let pid = until(platform, deployment, &["SUCCESS"]).await?;
     let until = Instant::now() + READY_MAX;
     while Instant::now() < until {
-        if let Some(trader) = pid.and_then(|pid| told(root, pid, deployment)) {
+        if let Some(trader) = pid.and_then(|pid| told(root, pid, deployment, is_real)) {
             return Ok(trader);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -300,7 +353,7 @@ async fn until_active(
     Err(StageError::NeverReady("answering"))
 }
 
-fn told(root: &Path, pid: u32, deployment: &str) -> Option<Trader> {
+fn told(root: &Path, pid: u32, deployment: &str, is_real: bool) -> Option<Trader> {
     let living = ground_truth::living(root).ok()?;
     let process = living.iter().find(|process| process.pid == pid)?;
     let bytes = std::fs::read(ground_truth::own_file(process, files::INSTANCE)).ok()?;
@@ -309,7 +362,11 @@ fn told(root: &Path, pid: u32, deployment: &str) -> Option<Trader> {
         identity: process::identify(pid)?,
         url: told.get("url")?.as_str()?.to_owned(),
         // What deploy verified; what it says now may be another's.
-        nonce: format!("instance-{pid}-{deployment}"),
+        nonce: if is_real {
+            told.get("nonce")?.as_str()?.to_owned()
+        } else {
+            format!("instance-{pid}-{deployment}")
+        },
         deployment_id: deployment.to_owned(),
     })
 }
@@ -362,12 +419,16 @@ fn write_state(root: &Path, file: &KillFile, service: &Provisioned) -> Result<()
     if let Some(token) = Secret::new(HALT_TOKEN) {
         dir.write_token(TokenFile::Halt, &env, &token)?;
     }
+    if let Some(token) = Secret::new(CONTROL_TOKEN) {
+        dir.write_token(TokenFile::Control, &env, &token)?;
+    }
+    dir.write_token(TokenFile::Watchdog, &env, &service.token)?;
     Ok(())
 }
 
 /// A stand-in that takes a revocation as the contract says, or as a broken one would.
 fn watchdog(kind: Watchdog) -> std::io::Result<Option<Server>> {
-    if kind == Watchdog::None {
+    if matches!(kind, Watchdog::None | Watchdog::Real) {
         return Ok(None);
     }
     let listener = TcpListener::bind(("127.0.0.1", 0))?;

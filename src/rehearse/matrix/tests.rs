@@ -61,6 +61,18 @@ fn forty_show_every_fault_too() {
 }
 
 #[test]
+fn real_programs_take_part_in_chosen_combinations_only() {
+    let real = plan::real();
+    let slugs: BTreeSet<String> = real.iter().map(Combination::slug).collect();
+    assert!(slugs.len() == real.len() && real.len() == plan::REAL.len());
+    let count = |is: fn(&Combination) -> bool| plan::all(1).iter().filter(|one| is(one)).count();
+    let traders = count(|one| one.trader.is_real);
+    assert!((20..=35).contains(&traders), "{traders}");
+    assert!((12..=24).contains(&count(|one| one.moment.is_binary)));
+    assert!((12..=24).contains(&count(|one| one.witness.slug == "real-watchdog")));
+}
+
+#[test]
 fn names_lead_back_and_unknown_ones_are_told() {
     for one in plan::all(7) {
         assert_eq!(Combination::parse(&one.slug()).unwrap(), one);
@@ -103,6 +115,12 @@ fn expectations_by_hand() {
         "truthful.hang-few.answers.no-watchdog.paper.railway.once",
         "truthful.clean.answers.no-watchdog.live-order.railway.once",
         "truthful.stop-hangs.answers.no-watchdog.paper.railway.two-kills",
+        "truthful.clean.refuses.watchdog.exchange-late.railway.once",
+        "build.clean.answers.watchdog.exchange-orders.railway.once",
+        "truthful.clean.hung.no-watchdog.exchange-not-ready.local.once",
+        "truthful.clean.answers.no-watchdog.exchange-wrong-key.railway.once",
+        "truthful.clean.real.no-watchdog.paper.local.once",
+        "truthful.clean.real-hung.real-watchdog.paper.railway.binary",
     ] {
         assert_eq!(expected(must), Expectation::MustVerify, "{must}");
     }
@@ -119,6 +137,13 @@ fn expectations_by_hand() {
         "draining-ignored.clean.stubborn.watchdog.paper.railway.once",
         "truthful.hang.answers.watchdog.paper.railway.once",
         "truthful.list-hangs.answers.watchdog.paper.railway.once",
+        "truthful.clean.refuses.watchdog.exchange-wrong-key.railway.once",
+        "truthful.clean.answers.watchdog.exchange-not-canceled.railway.once",
+        "truthful.clean.answers.watchdog.exchange-late-ever.local.once",
+        "truthful.clean.answers.watchdog.exchange-down.railway.once",
+        "truthful.clean.hung.watchdog.exchange-orders.railway.revokes-key",
+        "truthful.clean.real.no-watchdog.paper.railway.once",
+        "unreported-then-zombie.reset-few.answers.watchdog.paper.railway.once",
         "autodeploy-once.autodeploy-problem.answers.watchdog.paper.railway.once",
     ] {
         assert!(
