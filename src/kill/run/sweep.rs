@@ -260,6 +260,10 @@ impl Sweep {
             if !is_known {
                 track.owner = self.key();
             }
+            let is_first = track.status_seen.is_none();
+            if !is_live && is_first && may_be_our_doing(track, &deployment.status, &self.pace) {
+                state.was_running = true;
+            }
             if is_live && track.confirmed_ms.is_some() {
                 track.times_back = track.times_back.saturating_add(1);
                 track.sent.clear();
@@ -493,6 +497,19 @@ fn due(track: &Track, pace: &Pace) -> Option<Action> {
     due_again(track, *ladder.last()?, pace)
 }
 
+/// Whether a deployment that is dead when it is read for the first time may be so by our own request: it
+/// ran then, and its end wants a witness. A platform shows no stop as early as a read that goes out
+/// beside it (on Railway 1.6 s at the soonest, a quarter of the time to the next stronger request); one
+/// whose reads came late may.
+fn may_be_our_doing(track: &Track, status: &Status, pace: &Pace) -> bool {
+    let shows_after = pace.escalate_after / 6;
+    track.sent.iter().any(|(action, sent)| {
+        let fits = *action != Action::Stop || *status == Status::Success;
+        let is_refused = matches!(sent.outcome, Outcome::Refused(_));
+        fits && !is_refused && sent.at.elapsed() >= shows_after
+    })
+}
+
 /// A request that is repeated, but not hammered.
 fn due_again(track: &Track, action: Action, pace: &Pace) -> Option<Action> {
     let is_due = track
@@ -589,6 +606,28 @@ mod tests {
             Some(Action::Remove),
             "an unanswered stop does not block"
         );
+    }
+
+    #[test]
+    fn what_is_first_read_dead_long_after_our_stop_may_have_run() {
+        let early = Pace::default();
+        let late = Pace {
+            escalate_after: Duration::ZERO,
+            ..Pace::default()
+        };
+        let stopped = track("SUCCESS", &[(Action::Stop, Outcome::Accepted)]);
+        assert!(may_be_our_doing(&stopped, &Status::Success, &late));
+        assert!(!may_be_our_doing(&stopped, &Status::Success, &early));
+        assert!(
+            !may_be_our_doing(&stopped, &Status::Removed, &late),
+            "no stop removes"
+        );
+        let unheard = track("SUCCESS", &[(Action::Stop, Outcome::Pending)]);
+        assert!(may_be_our_doing(&unheard, &Status::Success, &late));
+        let no = track("SUCCESS", &[(Action::Stop, refused())]);
+        assert!(!may_be_our_doing(&no, &Status::Success, &late));
+        let removed = track("SUCCESS", &[(Action::Remove, Outcome::Accepted)]);
+        assert!(may_be_our_doing(&removed, &Status::Removed, &late));
     }
 
     #[test]

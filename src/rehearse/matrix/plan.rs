@@ -50,6 +50,8 @@ const CROSSINGS: &[(&[usize], Places)] = &[
     (&[PLATFORM], [0, 0, 0, 1, 6, 0, 0]),
     (&[NETWORK], [0, 0, 0, 1, 6, 0, 0]),
     (&[WITNESS], [0, 0, 4, 0, 0, 0, 0]),
+    // Every network fault before a platform whose reports are lies, and nobody who could tell.
+    (&[NETWORK], [14, 0, 1, 0, 0, 0, 0]),
     (&[TARGET, MOMENT], [0, 0, 0, 0, 0, 0, 0]),
 ];
 
