@@ -14,7 +14,7 @@ pub(super) const SCALE: f64 = 0.04;
 const DEADLINE: Duration = Duration::from_millis(2_400);
 /// The deadline of a kill that must be verified: room for a busy machine and for what is not scaled
 /// (`Retry-After` in whole seconds, 1 s from SIGTERM to SIGKILL).
-const PATIENT_DEADLINE: Duration = Duration::from_secs(15);
+const PATIENT_DEADLINE: Duration = Duration::from_secs(25);
 /// 10 s, the settle window, scaled.
 pub(super) const SETTLE: Duration = Duration::from_millis(400);
 /// 10 s after the report, scaled: what was true then has to be true now.
@@ -54,7 +54,7 @@ pub(super) fn pace() -> Pace {
         kill_after: Duration::from_millis(600),
         venue_poll: Duration::from_millis(40),
         venue_reads_apart: Duration::from_millis(200),
-        // Half of a deadline of 2.4 s; a kill that must be verified on a busy machine has more.
+        // At most half of a deadline: 1.2 s of the short one; a kill that must be verified on a busy machine has more.
         revoke_after: Duration::from_secs(5),
         ..Pace::default()
     }
