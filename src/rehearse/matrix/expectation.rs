@@ -159,12 +159,11 @@ fn orders_forbid(combination: &Combination, told_its_halt: bool) -> Option<&'sta
         None | Some(Ends::Trader) if !told_its_halt => {
             Some("nobody can tell that no order is open")
         }
-        None | Some(Ends::Trader) => None,
         // With the key goes the right to read.
         Some(Ends::Kill) if combination.moment.revokes_key && !told_its_halt => {
             Some("the API key may be deleted before the orders are read twice")
         }
-        Some(Ends::Kill) => None,
+        None | Some(Ends::Trader | Ends::Kill) => None,
         Some(Ends::Nobody(why)) => Some(why),
     }
 }
