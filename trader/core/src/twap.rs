@@ -8,6 +8,7 @@
 
 use crate::units::{EpochMs, OraclePrice, to_float};
 use rust_decimal::Decimal;
+use std::cmp::Ordering;
 
 /// Seconds remembered: a whole 15-minute window, the sampling delay and some late seconds.
 const RING: usize = 1_024;
@@ -252,7 +253,18 @@ fn fixed(price: OraclePrice) -> Option<i128> {
     (price.scale() == DIGITS).then(|| price.mantissa())
 }
 
+/// `sum / count`, to two digits more than the sums have, halves to even.
 fn price_of(sum: i128, count: i64) -> Option<OraclePrice> {
+    // Sums of a window's prices fit 64 bits as long as a coin costs less than a million.
+    if let (Ok(sum), true) = (i64::try_from(sum.saturating_mul(100)), count > 0) {
+        let (whole, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
+        let up = match (rest * 2).cmp(&count) {
+            Ordering::Less => 0,
+            Ordering::Equal => whole & 1,
+            Ordering::Greater => 1,
+        };
+        return OraclePrice::try_new(Decimal::new(whole.saturating_add(up), DIGITS + 2)).ok();
+    }
     let sum = Decimal::try_from_i128_with_scale(sum, DIGITS).ok()?;
     let mean = sum.checked_div(Decimal::from(count))?;
     OraclePrice::try_new(mean.round_dp(DIGITS + 2)).ok()
@@ -381,6 +393,15 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_mean_is_the_decimal_types_own(sum in 1_i64..90_000_000_000_000_000, count in 1_i64..1_000) {
+            let exact = Decimal::new(sum, DIGITS) / Decimal::from(count);
+            let seen = price_of(sum.into(), count).map(OraclePrice::get);
+            let wanted = Some(exact.round_dp(DIGITS + 2)).filter(|mean| *mean > Decimal::ZERO);
+            prop_assert_eq!(seen, wanted);
+            prop_assert_eq!(seen.and_then(to_float), wanted.and_then(to_float));
+        }
 
         #[test]
         fn never_outside_what_was_seen(steps in proptest::collection::vec((0i64..2_000_000, 1i64..1_000_000_000_000), 1..200),

@@ -11,6 +11,7 @@ use crate::refusal::{Figure, Refusal};
 use crate::units::{Shares, TokenPrice, Usd, UsdLimit};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
+use std::cell::Cell;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[];
 
@@ -24,6 +25,8 @@ const SHARE_DIGITS: u32 = 2;
 #[derive(Debug)]
 struct Fixed {
     budget: UsdLimit,
+    /// The last price and its size: a quote often stays for many events, and the size takes a division.
+    last: Cell<Option<(TokenPrice, Result<Size, Refusal>)>>,
 }
 
 #[expect(
@@ -33,6 +36,7 @@ struct Fixed {
 pub(super) fn build(manifest: &Manifest, _: &Options) -> Result<Box<dyn SizingRule>, OptionError> {
     Ok(Box::new(Fixed {
         budget: manifest.position_size_usd,
+        last: Cell::new(None),
     }))
 }
 
@@ -48,7 +52,16 @@ impl Component for Fixed {
 
 impl SizingRule for Fixed {
     fn size(&self, signal: &Signal) -> Result<Size, Refusal> {
-        size(self.budget, signal.price)
+        if let Some((price, known)) = self.last.get()
+            && price == signal.price
+            // 0.5 and 0.50 are written differently in the journal.
+            && price.get().scale() == signal.price.get().scale()
+        {
+            return known;
+        }
+        let size = size(self.budget, signal.price);
+        self.last.set(Some((signal.price, size)));
+        size
     }
 }
 

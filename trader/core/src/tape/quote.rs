@@ -1,9 +1,9 @@
-//! The short way for quotes, which are nearly all lines of a tape: only a book's own fields, in place.
+//! The short way for quotes, which are nearly all lines of a tape: only a book's own fields, as the
+//! texts that [`super::event_line`] writes.
 //!
 //! Takes nothing that the long way refuses and reads nothing differently; what it does not take, for
 //! whatever reason, goes the long way, which knows how to say what is wrong.
 
-use super::line::Text;
 use crate::event::{BookTick, Event, EventKind};
 use crate::units::{EpochMs, Shares};
 use serde::Deserialize;
@@ -14,20 +14,13 @@ use std::str::FromStr;
 struct Quote<'a> {
     t_ms: i64,
     src_ms: Option<i64>,
-    #[serde(borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    asset: Text<'a>,
-    #[serde(borrow)]
-    token: Text<'a>,
-    #[serde(borrow)]
-    bid: Option<Text<'a>>,
-    #[serde(borrow)]
-    ask: Option<Text<'a>>,
-    #[serde(borrow)]
-    bid_size: Option<Text<'a>>,
-    #[serde(borrow)]
-    ask_size: Option<Text<'a>>,
+    kind: &'a str,
+    asset: &'a str,
+    token: &'a str,
+    bid: Option<&'a str>,
+    ask: Option<&'a str>,
+    bid_size: Option<&'a str>,
+    ask_size: Option<&'a str>,
 }
 
 /// Bytes in which a line of ours has told its kind.
@@ -40,12 +33,12 @@ pub(super) fn parse(line: &str) -> Option<Event> {
         return None;
     }
     let quote: Quote<'_> = serde_json::from_str(line).ok()?;
-    if quote.kind.0 != "book" {
+    if quote.kind != "book" {
         return None;
     }
     let tick = BookTick {
-        asset: quote.asset.0.parse().ok()?,
-        token: quote.token.0.parse().ok()?,
+        asset: quote.asset.parse().ok()?,
+        token: quote.token.parse().ok()?,
         bid: maybe(quote.bid).ok()?,
         ask: maybe(quote.ask).ok()?,
         bid_size: maybe(quote.bid_size).ok()?.unwrap_or(Shares::ZERO),
@@ -59,6 +52,6 @@ pub(super) fn parse(line: &str) -> Option<Event> {
 }
 
 /// Absent is fine, unreadable is not.
-fn maybe<T: FromStr>(text: Option<Text<'_>>) -> Result<Option<T>, T::Err> {
-    text.map(|text| text.0.parse()).transpose()
+fn maybe<T: FromStr>(text: Option<&str>) -> Result<Option<T>, T::Err> {
+    text.map(str::parse).transpose()
 }

@@ -7,8 +7,9 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
 
-/// Below this a whole number and its quotient by a power of ten are the nearest floats.
-const EXACT_BELOW: u128 = 1 << 50;
+/// Below 2^50 a whole number is a float exactly, and the decimal type's own way gives the same quotient:
+/// so many bits of the middle part of a mantissa may be set.
+const MID_BELOW: u32 = 1 << 18;
 /// Powers of ten that are floats exactly, as far as prices need them.
 const POWERS: [f64; 13] = [
     1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
@@ -17,19 +18,13 @@ const POWERS: [f64; 13] = [
 /// The float nearest to a decimal, on its way into the model. One division for every price there is;
 /// the decimal type's own way round, several times slower, for the rest.
 pub(crate) fn to_float(value: Decimal) -> Option<f64> {
-    let mantissa = value.mantissa();
-    let power = usize::try_from(value.scale())
+    let parts = value.unpack();
+    let power = usize::try_from(parts.scale)
         .ok()
         .and_then(|scale| POWERS.get(scale));
     match power {
-        Some(power) if mantissa.unsigned_abs() < EXACT_BELOW => {
-            #[expect(
-                clippy::as_conversions,
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                reason = "below 2^50 nothing is lost; i64 to f64 has no `From`"
-            )]
-            let whole = mantissa as i64 as f64;
+        Some(power) if parts.hi == 0 && parts.mid < MID_BELOW && !parts.negative => {
+            let whole = f64::from(parts.mid) * 4_294_967_296.0 + f64::from(parts.lo);
             Some(whole / power)
         }
         _ => value.to_f64(),
