@@ -3,6 +3,11 @@
 //! Counted, not timed: five strategies, every safeguard, positions held and left, windows that come and
 //! go. A copied id or a list built per tick would show here.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be built fails the test"
+)]
+
 use std::collections::BTreeMap;
 use trader_core::engine::{Commands, Engine};
 use trader_core::event::{Event, EventKind};
