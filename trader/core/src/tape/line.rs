@@ -325,7 +325,7 @@ impl Fields<'_> {
 }
 
 /// A time that a recording can have.
-fn instant(field: &'static str, ms: i64) -> Result<EpochMs, TapeProblem> {
+pub(super) fn instant(field: &'static str, ms: i64) -> Result<EpochMs, TapeProblem> {
     let at = EpochMs(ms);
     if ms >= 0 && at < EpochMs::LATEST {
         return Ok(at);

@@ -4,8 +4,9 @@
 //! Takes nothing that the long way refuses and reads nothing differently; what it does not take, for
 //! whatever reason, goes the long way, which knows how to say what is wrong.
 
+use super::line::instant;
 use crate::event::{BookTick, Event, EventKind};
-use crate::units::{EpochMs, Shares};
+use crate::units::Shares;
 use serde::Deserialize;
 use std::str::FromStr;
 
@@ -45,8 +46,12 @@ pub(super) fn parse(line: &str) -> Option<Event> {
         ask_size: maybe(quote.ask_size).ok()?.unwrap_or(Shares::ZERO),
     };
     Some(Event {
-        t: EpochMs(quote.t_ms),
-        src: quote.src_ms.map(EpochMs),
+        t: instant("t_ms", quote.t_ms).ok()?,
+        src: quote
+            .src_ms
+            .map(|ms| instant("src_ms", ms))
+            .transpose()
+            .ok()?,
         kind: EventKind::Book(tick),
     })
 }

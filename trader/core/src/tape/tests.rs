@@ -42,6 +42,25 @@ fn every_kind_survives_a_round_trip() {
     assert_eq!(events, again);
 }
 
+/// The short way for quotes refuses what the long way refuses.
+#[test]
+fn no_time_outside_1970_to_2100_is_a_time() {
+    for ms in ["-1", "4102444800000", "9223372036854775807"] {
+        for line in [LINES[0], LINES[4]] {
+            let (_, rest) = line.split_once(',').unwrap();
+            for wrong in [
+                format!("{{\"t_ms\":{ms},{rest}"),
+                format!(
+                    "{{\"t_ms\":1,\"src_ms\":{ms},{}",
+                    rest.trim_start_matches("\"src_ms\":900,")
+                ),
+            ] {
+                assert!(refused(&wrong).contains(ms), "{wrong}");
+            }
+        }
+    }
+}
+
 #[test]
 fn numbers_are_read_by_their_text() {
     let line = r#"{"t_ms":1,"kind":"oracle","asset":"BTC/USD","price":95000.1}"#;
