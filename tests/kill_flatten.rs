@@ -80,6 +80,7 @@ fn plant(ledger: &Path, open_secs: i64) {
             price: order.price,
             shares: order.shares,
             fee: Usd::ZERO,
+            provisional: false,
         };
         bodies.extend([RecordBody::Intent { order }, fill]);
     }

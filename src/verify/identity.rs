@@ -223,7 +223,7 @@ pub(crate) mod tests {
                 .collect(),
             lease: None,
             halted: None,
-            closed_strategies: std::collections::BTreeMap::new(),
+            closed_strategies: BTreeMap::new(),
             flatten: None,
             feeds: vec![],
             last_tick_at: None,
