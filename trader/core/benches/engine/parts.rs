@@ -116,6 +116,7 @@ fn gate() -> Runs {
             price: "0.55".parse().unwrap(),
             shares: "9.5".parse().unwrap(),
             fee: Usd::ZERO,
+            provisional: false,
         };
         records.push((at, fill));
     }
@@ -143,6 +144,7 @@ fn gate() -> Runs {
         clock_offset_ms: Some(3),
         clock_age_ms: Some(4_000),
         unresolved_orders: 0,
+        is_followed: true,
         mode: Mode::Paper,
     };
     let asked = order("btc", now);
