@@ -400,7 +400,10 @@ mod tests {
             let seen = price_of(sum.into(), count).map(OraclePrice::get);
             let wanted = Some(exact.round_dp(DIGITS + 2)).filter(|mean| *mean > Decimal::ZERO);
             prop_assert_eq!(seen, wanted);
-            prop_assert_eq!(seen.and_then(to_float), wanted.and_then(to_float));
+            // Trailing zeros may cost a float its last bit, and no more.
+            let (seen, wanted) = (seen.and_then(to_float), wanted.and_then(to_float));
+            let gap = seen.zip(wanted).map_or(0.0, |(seen, wanted)| (seen / wanted - 1.0).abs());
+            prop_assert!(seen.is_some() == wanted.is_some() && gap <= 2.0 * f64::EPSILON, "{seen:?} {wanted:?}");
         }
 
         #[test]

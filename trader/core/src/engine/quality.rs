@@ -65,17 +65,16 @@ impl Engine {
     /// Follows the feeds; before anything is decided on this event.
     pub(super) fn follow_feeds(&mut self, event: &Event, out: &mut Commands) {
         let now = self.now;
-        let (mut silent_ms, mut turned) = (0, Vec::new());
-        for (asset, watch) in &mut self.quality.feeds {
+        let mut silent_ms = 0;
+        let turned = Asset::ALL.map(|asset| {
+            let watch = self.quality.feeds.get_mut(&asset)?;
             silent_ms = silent_ms.max(watch.silent_ms(now));
-            if watch.turn(now) {
-                turned.push(*asset);
-            }
-        }
+            watch.turn(now).then_some(asset)
+        });
         if silent_ms > self.quality.least_silence_ms {
             self.shut(|rules| rules.judge_silence(silent_ms), out);
         }
-        for asset in turned {
+        for asset in turned.into_iter().flatten() {
             self.judge_pattern(asset, out);
         }
         match &event.kind {

@@ -19,10 +19,21 @@ const JUDGED_MAX: usize = 10;
 const SPREAD_SD_MIN: f64 = 0.005;
 
 /// What the closed periods showed, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pattern {
     rates: VecDeque<f64>,
     spreads: VecDeque<f64>,
+}
+
+impl Default for Pattern {
+    /// With all the room that it will ever need: a tick allocates nothing.
+    fn default() -> Self {
+        let room = || VecDeque::with_capacity(BASELINE_PERIODS + JUDGED_MAX);
+        Self {
+            rates: room(),
+            spreads: room(),
+        }
+    }
 }
 
 impl Pattern {
