@@ -107,6 +107,8 @@ impl Action {
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) at: Instant,
+    /// When it was asked for the first time.
+    pub(crate) first_at: Instant,
     pub(crate) outcome: Outcome,
 }
 

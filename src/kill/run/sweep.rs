@@ -341,13 +341,13 @@ impl Sweep {
         self.board.asking();
         self.board.write(|state| {
             let track = state.tracks.entry(id.to_owned()).or_default();
-            track.sent.insert(
-                action,
-                Sent {
-                    at: Instant::now(),
-                    outcome: Outcome::Pending,
-                },
-            );
+            let now = Instant::now();
+            let sent = Sent {
+                at: now,
+                first_at: track.sent.get(&action).map_or(now, |sent| sent.first_at),
+                outcome: Outcome::Pending,
+            };
+            track.sent.insert(action, sent);
             track.last_action = Some(action);
         });
         let (sweep, id) = (self.clone(), id.to_owned());
@@ -504,9 +504,12 @@ fn due(track: &Track, pace: &Pace) -> Option<Action> {
 fn may_be_our_doing(track: &Track, status: &Status, pace: &Pace) -> bool {
     let shows_after = pace.escalate_after / 6;
     track.sent.iter().any(|(action, sent)| {
-        let fits = *action != Action::Stop || *status == Status::Success;
-        let is_refused = matches!(sent.outcome, Outcome::Refused(_));
-        fits && !is_refused && sent.at.elapsed() >= shows_after
+        let may = match action {
+            Action::Stop => *status == Status::Success && sent.first_at.elapsed() >= shows_after,
+            // Sent unseen only after a stop had shown nothing for long: nothing is too early for it.
+            Action::Cancel | Action::Remove => true,
+        };
+        may && !matches!(sent.outcome, Outcome::Refused(_))
     })
 }
 
@@ -555,6 +558,7 @@ mod tests {
                         *action,
                         Sent {
                             at,
+                            first_at: at,
                             outcome: outcome.clone(),
                         },
                     )
@@ -622,12 +626,20 @@ mod tests {
             !may_be_our_doing(&stopped, &Status::Removed, &late),
             "no stop removes"
         );
+        let mut repeated = track("SUCCESS", &[(Action::Stop, Outcome::Accepted)]);
+        for sent in repeated.sent.values_mut() {
+            sent.first_at -= early.escalate_after;
+        }
+        assert!(
+            may_be_our_doing(&repeated, &Status::Success, &early),
+            "a repeat is no new beginning"
+        );
         let unheard = track("SUCCESS", &[(Action::Stop, Outcome::Pending)]);
         assert!(may_be_our_doing(&unheard, &Status::Success, &late));
         let no = track("SUCCESS", &[(Action::Stop, refused())]);
         assert!(!may_be_our_doing(&no, &Status::Success, &late));
         let removed = track("SUCCESS", &[(Action::Remove, Outcome::Accepted)]);
-        assert!(may_be_our_doing(&removed, &Status::Removed, &late));
+        assert!(may_be_our_doing(&removed, &Status::Removed, &early));
     }
 
     #[test]
