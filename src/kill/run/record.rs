@@ -12,7 +12,8 @@ use std::time::Duration;
 /// Longest wait for the disk.
 const WRITE_MAX: Duration = Duration::from_millis(500);
 
-/// Writes one record per target: `receipts/drill-<env>-<time>.json` or `receipts/kill-…`.
+/// Writes one record per target: `receipts/drill-<env>-<ms>-<pid>.json` or `receipts/kill-…`. The process
+/// is part of the name: two kills that end in the same millisecond both keep their record.
 pub(crate) async fn write(around: &Surroundings, args: &KillArgs, report: &Report) {
     let Some(dir) = around.state_dir.clone() else {
         return;
@@ -62,7 +63,11 @@ fn record(kind: &str, target: &TargetReport) -> (String, String) {
         })
         .collect();
     (
-        format!("{kind}-{env}-{}.json", now.as_millisecond()),
+        format!(
+            "{kind}-{env}-{}-{}.json",
+            now.as_millisecond(),
+            std::process::id()
+        ),
         format!("{body:#}\n"),
     )
 }
