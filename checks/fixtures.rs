@@ -10,8 +10,10 @@ use crate::facts::{
 use crate::report::{CheckResult, Status};
 use crate::run::{Selection, run};
 use crate::targets::{Class, Platform, Pushed};
+use std::collections::BTreeMap;
 use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
+use trader_core::units::StrategyId;
 use trader_core::wire::DryRunDocument;
 
 /// HEAD of the fixture.
@@ -141,6 +143,23 @@ pub(crate) fn manifest_mut(facts: &mut Facts) -> &mut Manifest {
         panic!("the fixture's manifest is valid")
     };
     manifest
+}
+
+/// The fixture's strategy, to change.
+pub(crate) fn strategy_mut(facts: &mut Facts) -> &mut StrategyFile {
+    let files = facts.strategies.value.as_mut().unwrap();
+    let Loaded::Valid(file) = &mut files[0].loaded else {
+        panic!("the fixture's strategy is valid")
+    };
+    file
+}
+
+/// What the facts declare, as a check reads it.
+pub(crate) fn declared(facts: &Facts) -> (Manifest, BTreeMap<StrategyId, StrategyFile>) {
+    let document = facts.manifest.value.as_ref().unwrap();
+    let files = facts.strategies.value.as_ref().unwrap();
+    let (manifest, strategies) = crate::parts::declared(document, files).unwrap();
+    (manifest.clone(), strategies)
 }
 
 /// Makes the manifest one that was refused.

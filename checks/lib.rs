@@ -17,15 +17,19 @@ pub mod targets;
 
 // One file per check; each file's `//!` says what it proves and how it fails.
 mod components_ready;
+mod components_smoke;
 mod declared_effective;
 mod files_in_commit;
 mod limits_coherent;
 mod manifest_schema;
 mod model_golden;
+mod model_properties;
 mod source_committed;
 mod source_pushed;
 mod staging_dry_run;
 mod strategies_known;
+mod strategies_valid;
+mod units;
 
 #[cfg(test)]
 mod fixtures;

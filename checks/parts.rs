@@ -4,7 +4,7 @@ use crate::facts::{Loaded, ManifestDocument, StrategyDocument};
 use crate::outcome::{Finding, Outcome};
 use std::collections::BTreeMap;
 use trader_core::manifest::Manifest;
-use trader_core::strategy_file::StrategyFile;
+use trader_core::strategy_file::{ComponentUse, SignalUse, StrategyFile};
 use trader_core::units::StrategyId;
 
 /// The manifest and the strategies it lists, or the outcome of a check that cannot have them.
@@ -45,4 +45,20 @@ pub(crate) fn declared<'a>(
         }
     }
     Ok((manifest, strategies))
+}
+
+/// Every component that a strategy file names, with its JSON pointer.
+pub(crate) fn uses(file: &StrategyFile) -> Vec<(String, ComponentUse)> {
+    let list = |name: &'static str, parts: Vec<ComponentUse>| {
+        let at = move |(n, part)| (format!("/{name}/{n}"), part);
+        parts.into_iter().enumerate().map(at)
+    };
+    let signals = file.signals.iter().map(SignalUse::component_use);
+    list("analyses", file.analyses.clone())
+        .chain([("/probability".to_owned(), file.probability.clone())])
+        .chain(list("signals", signals.collect()))
+        .chain([("/entry".to_owned(), file.entry.clone())])
+        .chain([("/sizing".to_owned(), file.sizing.clone())])
+        .chain(list("exits", file.exits.clone()))
+        .collect()
 }

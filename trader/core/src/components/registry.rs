@@ -25,19 +25,27 @@ pub struct Row {
     pub holds: &'static [&'static str],
     /// Its options.
     pub options: &'static [OptionSpec],
-    pub(crate) build: Build,
+    /// How it is built.
+    pub build: Build,
 }
 
-type Built<C> = Result<Box<C>, OptionError>;
+/// A component, or the option that it cannot use.
+pub type Built<C> = Result<Box<C>, OptionError>;
 
 /// How it is built; the variant is its role.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Build {
+pub enum Build {
+    /// An analysis.
     Analysis(fn(&Manifest, &Options) -> Built<dyn Analysis>),
+    /// A probability model.
     Probability(fn(&Manifest, &Options) -> Built<dyn ProbabilityModel>),
+    /// A signal source.
     Signal(fn(&Manifest, &Options) -> Built<dyn SignalSource>),
+    /// An entry rule.
     Entry(fn(&Manifest, &Options) -> Built<dyn EntryRule>),
+    /// A sizing rule.
     Sizing(fn(&Manifest, &Options) -> Built<dyn SizingRule>),
+    /// An exit rule.
     Exit(fn(&Manifest, &Options) -> Built<dyn ExitRule>),
 }
 
