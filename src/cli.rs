@@ -38,6 +38,7 @@ Project:
   schema       Print the schema of a manifest, strategy or targets file
   strategies   Which strategies exist, and which manifest lists them
   components   Which components a strategy can be composed of
+  explain      What a check proves, how it fails, how to fix it; offline
   completions  Print shell completions
 
 Exit codes:
@@ -164,6 +165,8 @@ pub enum Command {
     Strategies(With<crate::schema::strategies::StrategiesArgs>),
     /// Which components a strategy can be composed of.
     Components(With<crate::schema::components::ComponentsArgs>),
+    /// What a check proves, how it fails, how to fix it; offline.
+    Explain(With<crate::explain::ExplainArgs>),
     /// Print shell completions.
     Completions(With<CompletionsArgs>),
 }
@@ -219,6 +222,9 @@ pub fn run(cli: Cli) -> u8 {
         Command::Schema(with) => stateless(&with, crate::schema::run),
         Command::Strategies(with) => stateless(&with, crate::schema::strategies::run),
         Command::Components(with) => stateless(&with, crate::schema::components::run),
+        Command::Explain(with) => {
+            run_in(&with, Ok(state_dir(&with.shared).ok()), crate::explain::run)
+        }
         Command::Completions(with) => stateless(&with, completions),
     };
     exit.code()

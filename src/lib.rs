@@ -7,6 +7,7 @@ pub mod clock;
 pub mod context;
 pub mod deploy;
 pub mod exit;
+pub mod explain;
 pub mod init;
 pub mod loopback;
 pub mod plan;
