@@ -42,12 +42,11 @@ pub enum Topic {
 
 /// Runs `launch explain`. The state directory is `None` where there is no place for one.
 pub fn run(args: &ExplainArgs, ctx: &Context<Option<PathBuf>>) -> Exit {
-    match (&args.code, &args.topic) {
-        (Some(code), _) => explain_code(code, ctx),
-        (None, None | Some(Topic::Codes)) => {
-            list(ctx);
-            Exit::Ok
-        }
+    if let Some(code) = &args.code {
+        return explain_code(code, ctx);
+    }
+    match &args.topic {
+        None | Some(Topic::Codes) => list(ctx),
     }
 }
 
@@ -75,7 +74,7 @@ fn unknown(typed: &str) -> String {
     format!("error: {shown:?} is no check\nhelp: {near}launch explain codes lists all of them")
 }
 
-fn list(ctx: &Context<Option<PathBuf>>) {
+fn list(ctx: &Context<Option<PathBuf>>) -> Exit {
     let pages = page::all();
     ctx.document(&match ctx.format {
         Format::Human => pages.iter().map(Page::line).collect::<String>(),
@@ -84,6 +83,7 @@ fn list(ctx: &Context<Option<PathBuf>>) {
             format!("{:#}\n", json!({ "schema_version": 1, "codes": codes }))
         }
     });
+    Exit::Ok
 }
 
 #[cfg(test)]
