@@ -189,6 +189,23 @@ impl Scratch {
         self.launch_regardless(args)
     }
 
+    /// [`Self::launch`] with more in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn launch_with(
+        &self,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Ran, RehearseError> {
+        self.go_on()?;
+        let mut command = self.bare(&self.exe, args);
+        command
+            .env("LAUNCH_STATE_DIR", self.state())
+            .envs(environment.iter().copied());
+        run(command, format!("launch {}", args.join(" ")), COMMAND_MAX)
+    }
+
     /// [`Self::launch`] with an open stdin on which nobody ever answers.
     ///
     /// # Errors
@@ -285,6 +302,20 @@ impl Scratch {
             )));
         }
         self.write(path, &text.replacen(from, to, 1))
+    }
+
+    /// Puts a symbolic link in the place of a project file.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn link(&self, path: &str, to: &str) -> Result<(), RehearseError> {
+        let full = self.project().join(path);
+        let machine = |source| RehearseError::Machine {
+            doing: format!("link {path}"),
+            source,
+        };
+        std::fs::remove_file(&full).map_err(machine)?;
+        std::os::unix::fs::symlink(to, &full).map_err(machine)
     }
 
     /// Commits everything and pushes it.

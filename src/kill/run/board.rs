@@ -110,6 +110,8 @@ pub(crate) struct Sent {
     /// When it was asked for the first time.
     pub(crate) first_at: Instant,
     pub(crate) outcome: Outcome,
+    /// Whether any attempt was carried out or, its answer lost, may have been.
+    pub(crate) may_have_acted: bool,
 }
 
 /// What became of a request.

@@ -346,6 +346,10 @@ impl Sweep {
                 at: now,
                 first_at: track.sent.get(&action).map_or(now, |sent| sent.first_at),
                 outcome: Outcome::Pending,
+                may_have_acted: track
+                    .sent
+                    .get(&action)
+                    .is_some_and(|sent| sent.may_have_acted),
             };
             track.sent.insert(action, sent);
             track.last_action = Some(action);
@@ -366,6 +370,7 @@ impl Sweep {
         let at = self.board.ms();
         self.board.write(|state| {
             let track = state.tracks.entry(id.to_owned()).or_default();
+            let may_have_acted = outcome.as_ref().err().is_none_or(CallError::may_have_acted);
             let outcome = match outcome {
                 Ok(()) => {
                     track.acknowledged_ms.get_or_insert(at);
@@ -381,6 +386,7 @@ impl Sweep {
             };
             if let Some(sent) = track.sent.get_mut(&action) {
                 sent.outcome = outcome;
+                sent.may_have_acted |= may_have_acted;
             }
         });
     }
@@ -509,7 +515,8 @@ fn may_be_our_doing(track: &Track, status: &Status, pace: &Pace) -> bool {
             // Sent unseen only after a stop had shown nothing for long: nothing is too early for it.
             Action::Cancel | Action::Remove => true,
         };
-        may && !matches!(sent.outcome, Outcome::Refused(_))
+        // A lost answer is no refusal, and a refusal after it ("not stoppable") may be its echo.
+        may && (sent.may_have_acted || !matches!(sent.outcome, Outcome::Refused(_)))
     })
 }
 
@@ -560,6 +567,7 @@ mod tests {
                             at,
                             first_at: at,
                             outcome: outcome.clone(),
+                            may_have_acted: *outcome == Outcome::Accepted,
                         },
                     )
                 })
@@ -638,6 +646,14 @@ mod tests {
         assert!(may_be_our_doing(&unheard, &Status::Success, &late));
         let no = track("SUCCESS", &[(Action::Stop, refused())]);
         assert!(!may_be_our_doing(&no, &Status::Success, &late));
+        let mut lost = track("SUCCESS", &[(Action::Stop, refused())]);
+        for sent in lost.sent.values_mut() {
+            sent.may_have_acted = true;
+        }
+        assert!(
+            may_be_our_doing(&lost, &Status::Success, &late),
+            "a lost answer is no refusal"
+        );
         let removed = track("SUCCESS", &[(Action::Remove, Outcome::Accepted)]);
         assert!(may_be_our_doing(&removed, &Status::Removed, &early));
     }

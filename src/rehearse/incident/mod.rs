@@ -1,9 +1,11 @@
 //! `launch rehearse --incident`: the faults of 2026-02-01, planted again one at a time, and what refuses
-//! each today. One file per fault, one table.
+//! each today; then the catalogue of all others (`catalogue/`). One file per fault of the report, one table.
 //!
-//! Titles are the report's own words. A row passes only when what refused it is named; a fault that goes
+//! Titles of the report's rows are its own words. A few rows are planted side by side (each in a scratch
+//! project of its own, most of it waiting); they are shown in the order of the table. A row passes only when what refused it is named; a fault that goes
 //! through is exit 1.
 
+mod catalogue;
 mod code_never_committed;
 mod kill_did_not_work;
 mod kill_pid_elsewhere;
@@ -23,7 +25,12 @@ use crate::exit::Exit;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+/// Most rows that are planted side by side.
+const SIDE_BY_SIDE_MAX: usize = 4;
 
 /// Version of the JSON document.
 const SCHEMA_VERSION: u32 = 1;
@@ -38,7 +45,7 @@ pub(super) struct Outcome {
 }
 
 /// One fault.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Incident {
     /// The report's number, or a stable slug.
     id: &'static str,
@@ -87,16 +94,26 @@ struct IncidentReport {
     incidents: Vec<Row>,
 }
 
+/// The report's rows, then the catalogue's.
+fn rows() -> impl Iterator<Item = &'static Incident> {
+    let catalogue = catalogue::ROWS.iter().flat_map(|rows| rows.iter());
+    INCIDENTS.iter().chain(catalogue)
+}
+
 /// Plants what was asked for.
 pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt) -> Exit {
-    let asked: Vec<&Incident> = INCIDENTS
-        .iter()
+    let asked: Vec<&Incident> = rows()
         .filter(|incident| is_meant(incident, which))
         .collect();
     if asked.is_empty() {
-        let known: Vec<String> = INCIDENTS
-            .iter()
-            .map(|known| format!("{} ({})", known.id, known.slug))
+        let known: Vec<String> = rows()
+            .map(|known| {
+                if known.id == known.slug {
+                    known.id.to_owned()
+                } else {
+                    format!("{} ({})", known.id, known.slug)
+                }
+            })
             .collect();
         ctx.error(&format!(
             "error: no incident {which:?}\nhelp: all, or one of {}",
@@ -104,28 +121,10 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt)
         ));
         return Exit::Usage;
     }
-    let mut report = IncidentReport {
+    let report = IncidentReport {
         schema_version: SCHEMA_VERSION,
-        incidents: Vec::new(),
+        incidents: plant_all(&asked, keep, ctx, interrupt),
     };
-    for incident in asked {
-        if interrupt.is_set() {
-            break;
-        }
-        let started = Instant::now();
-        ctx.note(&format!("{} {} …", incident.id, incident.title));
-        let row = plant(incident, keep, ctx, interrupt);
-        ctx.note(&format!(
-            "  {} after {}",
-            if row.refused {
-                "refused"
-            } else {
-                "NOT REFUSED"
-            },
-            seconds(super::millis(started.elapsed()))
-        ));
-        report.incidents.push(row);
-    }
     if interrupt.is_set() {
         ctx.error("interrupted; the scratch projects are taken down");
         return Exit::Interrupted;
@@ -140,6 +139,50 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt)
     } else {
         Exit::CheckFailed
     }
+}
+
+/// Plants the rows, a few side by side; results in the order of `asked`.
+fn plant_all(
+    asked: &[&'static Incident],
+    keep: bool,
+    ctx: &Context,
+    interrupt: &Interrupt,
+) -> Vec<Row> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((place, incident)) = asked
+            .get(next.fetch_add(1, Ordering::Relaxed))
+            .map(|incident| (incident.id, *incident))
+        {
+            if interrupt.is_set() {
+                return;
+            }
+            let started = Instant::now();
+            let row = plant(incident, keep, ctx, interrupt);
+            ctx.note(&format!(
+                "{} {place}: {}, {}",
+                if row.refused {
+                    "refused"
+                } else {
+                    "NOT REFUSED"
+                },
+                incident.title,
+                seconds(super::millis(started.elapsed()))
+            ));
+            done.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(row);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE_MAX.min(asked.len()) {
+            scope.spawn(work);
+        }
+    });
+    let mut rows = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rows.sort_by_key(|row| asked.iter().position(|incident| incident.id == row.id));
+    rows
 }
 
 fn is_meant(incident: &Incident, which: &str) -> bool {
@@ -239,9 +282,7 @@ mod tests {
     use super::*;
 
     fn meant(which: &str) -> Vec<&'static str> {
-        let all = INCIDENTS
-            .iter()
-            .filter(|incident| is_meant(incident, which));
+        let all = rows().filter(|incident| is_meant(incident, which));
         all.map(|incident| incident.id).collect()
     }
 
@@ -253,9 +294,13 @@ mod tests {
         assert_eq!(meant("kill-prompt"), ["kill-prompt"]);
         assert_eq!(meant("99"), Vec::<&str>::new());
         let mut all = meant("all");
-        assert_eq!(all.len(), INCIDENTS.len());
+        assert_eq!(all.len(), rows().count());
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), INCIDENTS.len(), "ids are stable and unique");
+        assert_eq!(all.len(), rows().count(), "ids are stable and unique");
+        assert!(
+            rows().count() >= INCIDENTS.len() + 40,
+            "the catalogue may only grow"
+        );
     }
 }
