@@ -125,6 +125,13 @@ fn the_kill_switch_of_the_incident_and_its_four_forms_are_refused() {
 }
 
 #[test]
+fn the_catalogue_of_what_is_declared_committed_and_seen_is_refused() {
+    for (place, least) in [("git", 10), ("manifest", 15), ("market", 15)] {
+        assert!(refused_by(place).len() >= least, "{place}");
+    }
+}
+
+#[test]
 fn an_incident_that_nobody_knows_is_wrong_usage() {
     let project = Project::empty();
     let ran = project

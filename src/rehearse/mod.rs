@@ -29,10 +29,12 @@ Examples:
   launch rehearse                     the whole life, in under a minute
   launch rehearse --incident all      plant its faults, see what refuses each
   launch rehearse --incident 3        only the third
+  launch rehearse --incident market   every fault of prices, clocks, windows
   launch rehearse --kill-matrix       is a kill that says 0 ever wrong?
   launch rehearse --keep              leave the scratch project on disk")]
 pub struct RehearseArgs {
-    /// Plant a fault of the incident instead: a number, a slug, or `all`.
+    /// Plant a fault of the incident instead: a number, a slug, `all`, or a place of the catalogue (git,
+    /// manifest, market, kill, deploy, together).
     #[arg(long, value_name = "all|N|SLUG")]
     pub incident: Option<String>,
     /// Leave the scratch project and its state on disk; its path is printed.

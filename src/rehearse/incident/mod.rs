@@ -96,7 +96,7 @@ struct IncidentReport {
 
 /// The report's rows, then the catalogue's.
 fn rows() -> impl Iterator<Item = &'static Incident> {
-    let catalogue = catalogue::ROWS.iter().flat_map(|rows| rows.iter());
+    let catalogue = catalogue::PLACES.iter().flat_map(|(_, rows)| rows.iter());
     INCIDENTS.iter().chain(catalogue)
 }
 
@@ -116,7 +116,12 @@ pub(super) fn run(which: &str, keep: bool, ctx: &Context, interrupt: &Interrupt)
             })
             .collect();
         ctx.error(&format!(
-            "error: no incident {which:?}\nhelp: all, or one of {}",
+            "error: no incident {which:?}\nhelp: all, a whole place ({}), or one of {}",
+            catalogue::PLACES
+                .iter()
+                .map(|(place, _)| *place)
+                .collect::<Vec<_>>()
+                .join(", "),
             known.join(", ")
         ));
         return Exit::Usage;
@@ -193,6 +198,9 @@ fn is_meant(incident: &Incident, which: &str) -> bool {
         || INCIDENTS
             .iter()
             .any(|whole| whole.slug == which && incident.of == Some(whole.id))
+        || catalogue::PLACES
+            .iter()
+            .any(|(place, rows)| *place == which && rows.iter().any(|row| row.id == incident.id))
 }
 
 fn plant(incident: &Incident, keep: bool, ctx: &Context, interrupt: &Interrupt) -> Row {
@@ -293,6 +301,9 @@ mod tests {
         assert_eq!(meant("2"), meant("kill-did-not-work"));
         assert_eq!(meant("kill-prompt"), ["kill-prompt"]);
         assert_eq!(meant("99"), Vec::<&str>::new());
+        for (place, rows) in catalogue::PLACES {
+            assert_eq!(meant(place).len(), rows.len(), "{place}");
+        }
         let mut all = meant("all");
         assert_eq!(all.len(), rows().count());
         all.sort_unstable();

@@ -17,14 +17,14 @@ use crate::rehearse::life;
 use crate::rehearse::scratch::{RehearseError, Scratch};
 use serde_json::Value;
 
-/// Every row, in order of the places.
-pub(super) const ROWS: &[&[Incident]] = &[
-    git::ROWS,
-    manifest::ROWS,
-    market::ROWS,
-    kill::ROWS,
-    deploy::ROWS,
-    together::ROWS,
+/// Every row, by the place where its fault sits; a place is planted whole by its name.
+pub(super) const PLACES: &[(&str, &[Incident])] = &[
+    ("git", git::ROWS),
+    ("manifest", manifest::ROWS),
+    ("market", market::ROWS),
+    ("kill", kill::ROWS),
+    ("deploy", deploy::ROWS),
+    ("together", together::ROWS),
 ];
 
 type Done = Result<(), RehearseError>;
