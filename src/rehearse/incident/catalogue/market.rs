@@ -25,7 +25,7 @@ pub(super) const ROWS: &[Incident] = &[
         TRY,
         |scratch| {
             refused(scratch, "view:oracle_out_of_range", |line| {
-                with(line, "oracle", "price", json!("0.72"))
+                Some(with(line, "oracle", "price", json!("0.72")))
             })
         },
     ),
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Incident] = &[
         |scratch| {
             fewer(scratch, "component:implausible_move", |line| {
                 if is(&line, "oracle", "eth") {
-                    scaled(line, "price", BTC_PER_ETH)
+                    Some(scaled(line, "price", BTC_PER_ETH))
                 } else {
                     Some(line)
                 }
@@ -111,7 +111,7 @@ pub(super) const ROWS: &[Incident] = &[
         TRY,
         |scratch| {
             refused(scratch, "view:window_not_open", |line| {
-                moved(line, 3_600_000)
+                Some(moved(line, 3_600_000))
             })
         },
     ),
@@ -129,7 +129,7 @@ pub(super) const ROWS: &[Incident] = &[
         TRY,
         |scratch| {
             refused(scratch, "safeguard:clock_offset", |line| {
-                with(line, "clock", "offset_ms", json!(5_000))
+                Some(with(line, "clock", "offset_ms", json!(5_000)))
             })
         },
     ),
@@ -140,7 +140,7 @@ pub(super) const ROWS: &[Incident] = &[
         TRY,
         |scratch| {
             refused(scratch, "component:implausible_move", |line| {
-                scaled(line, "reference", 0.9)
+                Some(scaled(line, "reference", 0.9))
             })
         },
     ),
@@ -149,14 +149,22 @@ pub(super) const ROWS: &[Incident] = &[
         "Dollars as a token's price",
         "every bid is 78950",
         TRY,
-        |scratch| unreadable(scratch, |line| with(line, "book", "bid", json!("78950"))),
+        |scratch| {
+            unreadable(scratch, |line| {
+                Some(with(line, "book", "bid", json!("78950")))
+            })
+        },
     ),
     row(
         "price-not-a-number",
         "A price that is not a number",
         "an oracle price of NaN",
         TRY,
-        |scratch| unreadable(scratch, |line| with(line, "oracle", "price", json!("NaN"))),
+        |scratch| {
+            unreadable(scratch, |line| {
+                Some(with(line, "oracle", "price", json!("NaN")))
+            })
+        },
     ),
     row(
         "token-id-missing",
@@ -211,7 +219,11 @@ pub(super) const ROWS: &[Incident] = &[
         "A message that nobody knows",
         "every trade of the book is called \"prints\"",
         TRY,
-        |scratch| unreadable(scratch, |line| with(line, "spot", "kind", json!("prints"))),
+        |scratch| {
+            unreadable(scratch, |line| {
+                Some(with(line, "spot", "kind", json!("prints")))
+            })
+        },
     ),
 ];
 
@@ -228,17 +240,17 @@ fn second(line: &Value) -> u64 {
     line.get("t_ms").and_then(Value::as_u64).unwrap_or(0) / 1_000
 }
 
-fn with(mut line: Value, of_kind: &str, key: &str, value: Value) -> Option<Value> {
+fn with(mut line: Value, of_kind: &str, key: &str, value: Value) -> Value {
     if kind(&line) == of_kind
         && let Some(fields) = line.as_object_mut()
     {
         fields.insert(key.to_owned(), value);
     }
-    Some(line)
+    line
 }
 
 /// A price of the line, so many times as high.
-fn scaled(mut line: Value, key: &str, times: f64) -> Option<Value> {
+fn scaled(mut line: Value, key: &str, times: f64) -> Value {
     let higher = line
         .get(key)
         .and_then(Value::as_str)
@@ -247,11 +259,11 @@ fn scaled(mut line: Value, key: &str, times: f64) -> Option<Value> {
     if let (Some(higher), Some(fields)) = (higher, line.as_object_mut()) {
         fields.insert(key.to_owned(), json!(higher));
     }
-    Some(line)
+    line
 }
 
 /// The same window, so much later: id, open and close.
-fn moved(mut line: Value, by_ms: i64) -> Option<Value> {
+fn moved(mut line: Value, by_ms: i64) -> Value {
     if kind(&line) == "window"
         && let Some(fields) = line.as_object_mut()
     {
@@ -271,7 +283,7 @@ fn moved(mut line: Value, by_ms: i64) -> Option<Value> {
         }
         fields.remove("outcome");
     }
-    Some(line)
+    line
 }
 
 fn dry_run(
@@ -375,7 +387,7 @@ fn unreadable(scratch: &mut Scratch, spoil: Spoil) -> Result<Outcome, RehearseEr
 
 /// No window is open at any time: nothing is entered, and a run that saw none gives no result at all.
 fn expired(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
-    tapes(scratch, |line| moved(line, -3_600_000))?;
+    tapes(scratch, |line| Some(moved(line, -3_600_000)))?;
     let ran = dry_run(scratch, &["--feed", "tape:bad.jsonl"])?;
     let said = ran
         .stderr
