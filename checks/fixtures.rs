@@ -5,12 +5,14 @@
 use crate::code::Code;
 use crate::facts::{
     CommitFiles, DryRun, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote, Loaded,
-    ManifestDocument, NamedPath, RemoteFacts, Replayed, StrategyDocument, TreeFacts,
+    ManifestDocument, NamedPath, Policy, RemoteFacts, Replayed, StrategyDocument, TreeFacts,
 };
+use crate::files::approved_limits::{ApprovedLimits, FirstApproval, LimitValue};
 use crate::report::{CheckResult, Status};
 use crate::run::{Selection, run};
 use crate::targets::{Class, Platform, Pushed};
 use std::collections::BTreeMap;
+use trader_core::looser;
 use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 use trader_core::units::StrategyId;
@@ -116,6 +118,10 @@ pub(crate) fn facts() -> Facts {
             .into(),
         }),
         dry_run: known(dry_run(&manifest)),
+        policy: known(Policy {
+            read_from: "HEAD".to_owned(),
+            approved: Loaded::Valid(approved(&manifest)),
+        }),
         strategies: known(vec![StrategyDocument {
             path: STRATEGY_PATH.to_owned(),
             id: STRATEGY.to_owned(),
@@ -202,6 +208,27 @@ fn manifest() -> Manifest {
         "exit": { "stop_loss": "0.2", "take_profit": "0.3", "flatten_secs": 30 }
     }))
     .unwrap()
+}
+
+/// Approves what the manifest declares.
+fn approved(manifest: &Manifest) -> ApprovedLimits {
+    ApprovedLimits {
+        schema_version: 1,
+        env: [(
+            "local".to_owned(),
+            FirstApproval {
+                who: "the fixture".to_owned(),
+                why: "a test".to_owned(),
+                at: "2026-11-30T12:00:00Z".to_owned(),
+                limits: looser::limits_of(manifest)
+                    .into_iter()
+                    .map(|(key, value)| (key, LimitValue(value)))
+                    .collect(),
+            },
+        )]
+        .into(),
+        approval: Vec::new(),
+    }
 }
 
 fn strategy() -> StrategyFile {

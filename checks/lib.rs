@@ -6,6 +6,7 @@
 
 mod code;
 mod facts;
+pub mod files;
 mod outcome;
 mod parts;
 mod phase;
@@ -21,6 +22,7 @@ mod components_smoke;
 mod declared_effective;
 mod files_in_commit;
 mod limits_coherent;
+mod limits_not_loosened;
 mod manifest_schema;
 mod model_golden;
 mod model_properties;
@@ -37,7 +39,7 @@ mod fixtures;
 pub use code::{Code, CodeError};
 pub use facts::{
     CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts, Fact, FactKey, Facts,
-    Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, RemoteFacts, Replayed,
+    Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy, RemoteFacts, Replayed,
     StrategyDocument, SubmodulePush, TreeFacts,
 };
 pub use outcome::{Finding, Outcome, SEEN_LINES_MAX};

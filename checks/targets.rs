@@ -4,6 +4,7 @@
 //! files or guess: an environment's class and platform are always written, never taken from its
 //! name. The committed `schemas/targets.schema.json` is generated from these types.
 
+use crate::files::RuleFault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -239,26 +240,13 @@ pub struct Recording {
     pub sha256: String,
 }
 
-/// A rule between keys that a schema cannot say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetsFault {
-    /// JSON pointer of the key that breaks the rule.
-    pub pointer: String,
-    /// What that key says.
-    pub seen: String,
-    /// What it may say.
-    pub wanted: String,
-    /// What to do.
-    pub help: String,
-}
-
 /// Codes that may never be advisory, in any class.
 pub const NEVER_ADVISORY: [&str; 5] = ["LC-101", "LC-103", "LC-202", "LC-204", "LC-206"];
 
 impl Targets {
     /// Rules between keys: production takes only the venue, staging and production only the tip of
     /// the deploy branch, advisory codes only local and ci. Empty: all hold.
-    pub fn faults(&self) -> Vec<TargetsFault> {
+    pub fn faults(&self) -> Vec<RuleFault> {
         self.env
             .iter()
             .flat_map(|(name, target)| target_faults(name, target))
@@ -266,8 +254,8 @@ impl Targets {
     }
 }
 
-fn target_faults(name: &str, target: &Target) -> Vec<TargetsFault> {
-    let fault = |key: &str, seen: String, wanted: String, help: &str| TargetsFault {
+fn target_faults(name: &str, target: &Target) -> Vec<RuleFault> {
+    let fault = |key: &str, seen: String, wanted: String, help: &str| RuleFault {
         pointer: format!("/env/{name}/{key}"),
         seen,
         wanted,

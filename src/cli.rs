@@ -39,6 +39,7 @@ Project:
   strategies   Which strategies exist, and which manifest lists them
   components   Which components a strategy can be composed of
   explain      What a check proves, how it fails, how to fix it; offline
+  approve      Answer for limits that are looser than approved
   completions  Print shell completions
 
 Exit codes:
@@ -167,6 +168,8 @@ pub enum Command {
     Components(With<crate::schema::components::ComponentsArgs>),
     /// What a check proves, how it fails, how to fix it; offline.
     Explain(With<crate::explain::ExplainArgs>),
+    /// Answer for limits that are looser than approved.
+    Approve(With<crate::approve::ApproveArgs>),
     /// Print shell completions.
     Completions(With<CompletionsArgs>),
 }
@@ -225,6 +228,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Explain(with) => {
             run_in(&with, Ok(state_dir(&with.shared).ok()), crate::explain::run)
         }
+        Command::Approve(with) => stateless(&with, crate::approve::run),
         Command::Completions(with) => stateless(&with, completions),
     };
     exit.code()

@@ -1,6 +1,8 @@
 //! The `launch` command: gather facts → plan → preflight → deploy → verify → watchdog; kill beside it.
 
 pub mod account;
+pub mod approve;
+pub mod ask;
 pub mod child;
 pub mod cli;
 pub mod clock;
@@ -17,6 +19,7 @@ pub mod receipts;
 pub mod reenable;
 pub mod rehearse;
 pub mod render;
+pub mod replace;
 pub mod replay;
 pub mod repo;
 pub mod runtime;

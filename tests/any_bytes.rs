@@ -10,7 +10,8 @@
 
 use launch::schema::{effective_manifest_schema, effective_strategy_schema};
 use launch::source::{
-    Code, Diagnostic, KnownStrategy, load_manifest, load_strategy, load_targets, render_all,
+    Code, Diagnostic, KnownStrategy, load_approved_limits, load_manifest, load_strategy,
+    load_targets, render_all,
 };
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -23,6 +24,7 @@ mod readers;
 const MANIFEST: &str = include_str!("manifests/valid/manifest.toml");
 const JSON_MANIFEST: &str = include_str!("manifests/valid/manifest.json");
 const TARGETS: &str = include_str!("../manifests/launch.toml");
+const APPROVED: &str = include_str!("approved_limits/valid/later.toml");
 const STRATEGY: &str = include_str!("../manifests/strategies/probability-model.json");
 
 fn judged(file: &str, bytes: &[u8]) -> Vec<Diagnostic> {
@@ -42,6 +44,7 @@ fn judged(file: &str, bytes: &[u8]) -> Vec<Diagnostic> {
             .unwrap_or_default(),
     );
     all.extend(load_targets(file, bytes).err().unwrap_or_default());
+    all.extend(load_approved_limits(file, bytes).err().unwrap_or_default());
     all
 }
 
@@ -118,6 +121,11 @@ proptest! {
     #[test]
     fn spoiled_targets_are_refused_or_read(bytes in spoiled(TARGETS)) {
         sound("launch.toml", &bytes)?;
+    }
+
+    #[test]
+    fn spoiled_approved_limits_are_refused_or_read(bytes in spoiled(APPROVED)) {
+        sound("approved-limits.toml", &bytes)?;
     }
 
     #[test]

@@ -9,7 +9,8 @@
 
 use launch::schema::{effective_manifest_schema, effective_strategy_schema};
 use launch::source::{
-    Code, Diagnostic, KnownStrategy, Schema, load_manifest, load_strategy, load_targets, render_all,
+    Code, Diagnostic, KnownStrategy, Schema, load_approved_limits, load_manifest, load_strategy,
+    load_targets, render_all,
 };
 use trader_core::manifest::Manifest;
 
@@ -130,6 +131,15 @@ fn every_shipped_strategy_is_read() {
 fn targets_are_read_or_refused_with_their_place() {
     accepted("targets/valid", load_targets);
     refused("targets/invalid", load_targets);
+}
+
+#[test]
+fn approved_limits_are_read_or_refused_with_their_place() {
+    let read = accepted("approved_limits/valid", load_approved_limits);
+    for (name, file) in read {
+        assert!(file.value.approved("production").is_some(), "{name}");
+    }
+    refused("approved_limits/invalid", load_approved_limits);
 }
 
 #[test]

@@ -307,6 +307,10 @@ fn a_kill_sells_first_and_stops_whatever_was_sold() {
     let project = Project::new();
     let text = std::fs::read_to_string(project.path().join("manifests/staging.toml")).unwrap();
     project.write("manifests/staging.toml", &patient(&text));
+    let approve = [
+        "approve", "--env", "staging", "--who", "test", "--why", "test",
+    ];
+    project.launch(&approve).assert().success();
     project.commit_and_push("staging: exits that never fire");
     project.platform();
     let launch = |args: &[&str]| project.launch(args);

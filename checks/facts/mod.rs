@@ -6,6 +6,7 @@
 mod documents;
 mod dry_run;
 mod git;
+mod policy;
 
 pub use documents::{Loaded, ManifestDocument, StrategyDocument};
 pub use dry_run::{DryRun, DryRunEnd, Replayed};
@@ -13,6 +14,7 @@ pub use git::{
     CommitFiles, Difference, DifferenceKind, Found, LiveRemote, NamedPath, RemoteFacts,
     SubmodulePush, TreeFacts,
 };
+pub use policy::Policy;
 
 use crate::outcome::{Finding, Outcome};
 use crate::targets::{Class, Platform, Pushed};
@@ -123,6 +125,8 @@ pub enum FactKey {
     Strategies,
     /// [`Facts::dry_run`].
     DryRun,
+    /// [`Facts::policy`].
+    Policy,
 }
 
 /// All facts of one run.
@@ -144,6 +148,8 @@ pub struct Facts {
     pub strategies: Fact<Vec<StrategyDocument>>,
     /// The trader as a child process on an export of HEAD.
     pub dry_run: Fact<DryRun>,
+    /// What people have approved, from HEAD or the base branch.
+    pub policy: Fact<Policy>,
 }
 
 impl Facts {
@@ -156,6 +162,7 @@ impl Facts {
             FactKey::Manifest => self.manifest.observed_at_ms,
             FactKey::Strategies => self.strategies.observed_at_ms,
             FactKey::DryRun => self.dry_run.observed_at_ms,
+            FactKey::Policy => self.policy.observed_at_ms,
         }
     }
 

@@ -30,11 +30,15 @@ pub(super) struct Options {
 /// A file to write: path inside the project, text.
 pub(super) type NewFile = (String, String);
 
-const SAME: [(&str, &str); 6] = [
+const SAME: [(&str, &str); 7] = [
     // The red button of this repository, as it is: `tests/kill_workflow.rs` runs it.
     (
         ".github/workflows/kill.yml",
         include_str!("../../.github/workflows/kill.yml"),
+    ),
+    (
+        "manifests/approved-limits.toml",
+        include_str!("../../manifests/approved-limits.toml"),
     ),
     (
         "manifests/local.toml",

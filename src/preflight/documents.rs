@@ -93,7 +93,7 @@ fn as_missing(problems: &[Diagnostic]) -> Missing {
     Missing::new(source::render_all(problems, false))
 }
 
-fn rendered(problems: &[Diagnostic]) -> Vec<String> {
+pub(super) fn rendered(problems: &[Diagnostic]) -> Vec<String> {
     problems
         .iter()
         .map(|problem| source::render(problem, false))

@@ -6,7 +6,7 @@
 use super::documents::{self, Documents};
 use super::progress::Progress;
 use super::project::Project;
-use super::{Request, dry_run};
+use super::{Request, dry_run, policy};
 use crate::clock;
 use crate::repo::{Repo, RepoError, remote_facts};
 use launch_checks::targets::{Class, Platform, Pushed};
@@ -52,6 +52,7 @@ pub(super) fn gather(project: &Project, request: &Request<'_>, progress: &Progre
 
     let read_at = now_ms();
     let documents = documents::read(project);
+    let policy = see(HEAD_SOURCE, || Ok(policy::read(project)));
     // libgit2's handle stays on this thread; the others open the repository for themselves.
     let (top, commit) = (project.repo.top(), project.repo.commit());
     let deploy_from = &project.targets.repo;
@@ -120,6 +121,7 @@ pub(super) fn gather(project: &Project, request: &Request<'_>, progress: &Progre
                 observed_at_ms,
             },
             dry_run,
+            policy,
             now_ms: now_ms(),
         }
     })
@@ -179,6 +181,7 @@ pub(super) fn nothing_seen(env: &str, error: &RepoError) -> Facts {
             source,
             observed_at_ms,
         },
-        dry_run: Fact::missing(missing, DRY_RUN_SOURCE, now),
+        dry_run: Fact::missing(missing.clone(), DRY_RUN_SOURCE, now),
+        policy: Fact::missing(missing, HEAD_SOURCE, now),
     }
 }

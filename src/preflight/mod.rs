@@ -7,6 +7,7 @@ mod documents;
 mod dry_run;
 mod facts;
 mod head_files;
+mod policy;
 mod progress;
 mod project;
 

@@ -36,6 +36,8 @@ pub enum SchemaName {
     Strategy,
     /// The targets file, launch.toml.
     Targets,
+    /// The approved limits.
+    ApprovedLimits,
 }
 
 impl SchemaName {
@@ -44,6 +46,7 @@ impl SchemaName {
             Self::Manifest => "manifest",
             Self::Strategy => "strategy",
             Self::Targets => "targets",
+            Self::ApprovedLimits => "approved-limits",
         }
     }
 
@@ -52,6 +55,7 @@ impl SchemaName {
             Self::Manifest => "manifests/<name>.toml or .json",
             Self::Strategy => "manifests/strategies/<id>.json or .toml",
             Self::Targets => "manifests/launch.toml",
+            Self::ApprovedLimits => "manifests/approved-limits.toml",
         }
     }
 }

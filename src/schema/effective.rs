@@ -110,12 +110,12 @@ fn component_schema(role: Role, weight: Option<Value>) -> Value {
     schema
 }
 
-/// The targets schema.
+/// The committed schema of a name, ready to judge: for files that need nothing of the project.
 ///
 /// # Errors
 /// As [`effective_manifest_schema`].
-pub fn targets_schema() -> Result<Schema, SchemaFault> {
-    Schema::new(base("targets")?)
+pub fn plain_schema(name: &str) -> Result<Schema, SchemaFault> {
+    Schema::new(base(name)?)
 }
 
 fn base(name: &str) -> Result<Value, SchemaFault> {

@@ -1,5 +1,6 @@
 //! Rust type → JSON Schema (draft 2020-12).
 
+use launch_checks::files::approved_limits::ApprovedLimits;
 use launch_checks::targets::Targets;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
@@ -8,7 +9,7 @@ use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 
 /// The schemas by the name that `launch schema NAME` takes.
-pub const NAMES: [&str; 3] = ["manifest", "strategy", "targets"];
+pub const NAMES: [&str; 4] = ["manifest", "strategy", "targets", "approved-limits"];
 
 /// The plain schema of a name; `None` for a name that is none of [`NAMES`].
 pub fn committed(name: &str) -> Option<Value> {
@@ -16,6 +17,7 @@ pub fn committed(name: &str) -> Option<Value> {
         "manifest" => Some(of::<Manifest>("Launch manifest")),
         "strategy" => Some(of::<StrategyFile>("Strategy")),
         "targets" => Some(of::<Targets>("Launch targets (launch.toml)")),
+        "approved-limits" => Some(of::<ApprovedLimits>("Approved limits")),
         _ => None,
     }
 }

@@ -14,5 +14,5 @@ mod generate;
 mod project;
 
 pub use command::{SchemaArgs, SchemaName, run};
-pub use effective::{effective_manifest_schema, effective_strategy_schema, targets_schema};
+pub use effective::{effective_manifest_schema, effective_strategy_schema, plain_schema};
 pub use generate::{NAMES, committed, file_name};

@@ -3,8 +3,10 @@
 use super::diagnostic::{Code, Diagnostic};
 use super::document::Document;
 use super::schema::Schema;
-use super::{judge, numbers, words};
-use crate::schema::targets_schema;
+use super::{DIAGNOSTICS_MAX, judge, numbers, words};
+use crate::schema::plain_schema;
+use launch_checks::files::RuleFault;
+use launch_checks::files::approved_limits::ApprovedLimits;
 use launch_checks::targets::Targets;
 use serde::de::DeserializeOwned;
 use trader_core::manifest::Manifest;
@@ -48,13 +50,35 @@ pub fn load_strategy(
 /// # Errors
 /// As [`load_manifest`].
 pub fn load_targets(file: &str, bytes: &[u8]) -> Result<Loaded<Targets>, Vec<Diagnostic>> {
+    with_rules(file, bytes, "targets", Targets::faults)
+}
+
+/// Reads the approved limits, their rules between keys included.
+///
+/// # Errors
+/// As [`load_manifest`].
+pub fn load_approved_limits(
+    file: &str,
+    bytes: &[u8],
+) -> Result<Loaded<ApprovedLimits>, Vec<Diagnostic>> {
+    with_rules(file, bytes, "approved-limits", ApprovedLimits::faults)
+}
+
+/// A file that the committed schema of `name` judges, and then its rules between keys.
+fn with_rules<T: DeserializeOwned>(
+    file: &str,
+    bytes: &[u8],
+    name: &str,
+    faults: impl Fn(&T) -> Vec<RuleFault>,
+) -> Result<Loaded<T>, Vec<Diagnostic>> {
     let schema =
-        targets_schema().map_err(|fault| vec![Diagnostic::bug(file, fault.to_string())])?;
-    let loaded: Loaded<Targets> = load(file, bytes, &schema)?;
-    let broken: Vec<Diagnostic> = loaded
-        .value
-        .faults()
+        plain_schema(name).map_err(|fault| vec![Diagnostic::bug(file, fault.to_string())])?;
+    let loaded: Loaded<T> = load(file, bytes, &schema)?;
+    let found = faults(&loaded.value);
+    let more = found.len().saturating_sub(DIAGNOSTICS_MAX);
+    let mut broken: Vec<Diagnostic> = found
         .into_iter()
+        .take(DIAGNOSTICS_MAX)
         .map(|fault| {
             let name = words::dotted(&fault.pointer);
             loaded
@@ -65,6 +89,10 @@ pub fn load_targets(file: &str, bytes: &[u8]) -> Result<Loaded<Targets>, Vec<Dia
                 .help(fault.help)
         })
         .collect();
+    if more > 0 {
+        let message = format!("{more} more problems are not shown");
+        broken.push(Diagnostic::error(Code::More, file, message));
+    }
     if broken.is_empty() {
         Ok(loaded)
     } else {

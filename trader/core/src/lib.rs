@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod golden;
 pub mod journal;
 pub mod ledger;
+pub mod looser;
 pub mod manifest;
 pub mod market;
 pub mod model;
