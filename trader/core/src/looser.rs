@@ -250,10 +250,8 @@ mod tests {
     use crate::fixtures;
     use serde_json::json;
 
-    fn compare(key: &str, approved: Value, declared: Value) -> Compared {
-        row_of(key)
-            .unwrap()
-            .compare(Some(&approved), Some(&declared))
+    fn compare(key: &str, approved: &Value, declared: &Value) -> Compared {
+        row_of(key).unwrap().compare(Some(approved), Some(declared))
     }
 
     #[test]
@@ -305,7 +303,7 @@ mod tests {
             ("mode", json!("paper"), json!("live"), Looser),
             ("mode", json!("paper"), json!("dry-run"), Tighter),
         ] {
-            assert_eq!(compare(key, approved, declared), wanted, "{key}");
+            assert_eq!(compare(key, &approved, &declared), wanted, "{key}");
         }
     }
 
@@ -342,11 +340,11 @@ mod tests {
             );
         }
         assert!(matches!(
-            compare("assets", json!([]), json!([])),
+            compare("assets", &json!([]), &json!([])),
             Compared::Refused(_)
         ));
         assert!(matches!(
-            compare("mode", json!("LIVE"), json!("live")),
+            compare("mode", &json!("LIVE"), &json!("live")),
             Compared::Refused(_)
         ));
     }
