@@ -415,6 +415,67 @@ fn a_gzipped_tape_plays_and_a_truncated_one_says_so() {
 }
 
 #[test]
+fn a_tape_packed_with_zstd_plays_and_a_broken_one_is_one_clear_error() {
+    let (folder, scratch) = (oracle_folder(), tempfile::tempdir().unwrap());
+    let (plain, packed) = (
+        scratch.path().join("t.jsonl"),
+        scratch.path().join("t.jsonl.zst"),
+    );
+    for out in [&plain, &packed] {
+        let args = [
+            "tape",
+            "import",
+            "--from",
+            path(&folder),
+            "--synthesise",
+            "book",
+            "--out",
+        ];
+        let done = launch(&[&args[..], &[out.to_str().unwrap()]].concat());
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+    let bytes = std::fs::read(&packed).unwrap();
+    assert!(bytes.len() * 3 < std::fs::read(&plain).unwrap().len());
+    let seen = document(&[packed.to_str().unwrap()]);
+    let wanted = document(&[plain.to_str().unwrap()]);
+    assert_eq!(seen["journal_digest"], wanted["journal_digest"]);
+    assert_eq!(seen["events"], wanted["events"]);
+    for (spoiled, wanted) in [
+        (bytes[..bytes.len() / 2].to_vec(), "its file is cut off"),
+        (bytes[..7].to_vec(), "its file is cut off"),
+        ([&bytes[..], b"not a frame\n"].concat(), "is damaged"),
+    ] {
+        std::fs::write(&packed, spoiled).unwrap();
+        let errors = refused(&[packed.to_str().unwrap()], 1);
+        assert!(
+            errors.contains("t.jsonl.zst") && errors.contains(wanted),
+            "{errors}"
+        );
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn troubles_of_a_generated_market_are_part_of_its_name() {
+    let plain = document(&["generator:7", "--hours", "2"]);
+    let rough = document(&["generator:7+gaps+outages+clock-steps", "--hours", "2"]);
+    assert_ne!(plain["journal_digest"], rough["journal_digest"]);
+    assert!(rough["events"].as_u64() < plain["events"].as_u64());
+    assert_eq!(rough["unexplained"], 0);
+    for wrong in [
+        "generator:7+rain",
+        "generator:7+outages+gaps",
+        "generator:7+",
+    ] {
+        assert!(refused(&[wrong], 2).contains("+gaps, +outages, +clock-steps"));
+    }
+}
+
+#[test]
 fn broken_folders_are_named_with_their_place() {
     let empty = tempfile::tempdir().unwrap();
     let seen = refused(&[path(&empty)], 1);

@@ -97,7 +97,7 @@ pub(super) fn run(project: &Project, declared: &Declared) -> Result<DryRun, Miss
 fn command(project: &Project, export: &Path, scratch: &Path, tape: &Path) -> Command {
     let feed = match &project.target.feed {
         Feed::Venue => Feed::Generator(REHEARSAL_SEED),
-        feed @ (Feed::Generator(_) | Feed::Tape(_)) => feed.clone(),
+        feed @ (Feed::Generator(_) | Feed::Troubled(_) | Feed::Tape(_)) => feed.clone(),
     };
     let mut command = Command::new(this_program());
     command

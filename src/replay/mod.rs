@@ -28,6 +28,7 @@ Examples:
   launch replay --tape trader.jsonl --manifest manifests/staging.toml
   launch replay --tape recordings/oracle-btc-1s --synthesise book
   launch replay --tape generator:7 --hours 12 --format json --html page.html
+  launch replay --tape generator:7+gaps+outages+clock-steps
   launch replay --tape generator:7 --sweep edge.min=0.02,0.03,0.05
 
 A folder is a recording, known by its files (launch tape import --help). What it
@@ -37,7 +38,7 @@ digest. Everything else is traded on paper.
 
 Exit: 0 replayed; 1 the tape or the manifest is not usable; 2 usage.")]
 pub struct ReplayArgs {
-    /// A tape (.jsonl, .gz), a folder of recorded data, or generator:SEED.
+    /// A tape (.jsonl, .zst, .gz), a folder of recorded data, or generator:SEED.
     #[arg(long, value_name = "TAPE")]
     pub tape: String,
     /// The manifest; without it the shipped local one, on the tape's assets.

@@ -1,19 +1,17 @@
-//! Reads a tape of ours, plain or gzipped, with the place of every mistake.
+//! Reads a tape of ours, plain or packed with zstd or gzip, with the place of every mistake.
 //!
 //! A line is never held beyond its bound, however long the file says it is.
 
 use super::ReplayError;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 use trader_core::event::Event;
 use trader_core::tape::{Header, TAPE_LINE_MAX_BYTES, TapeParser};
+use trader_runtime::tape_file;
 
 /// Most events of one tape: above it, it is cut into pieces first.
 const EVENTS_MAX: usize = 20_000_000;
 
-/// First bytes of a zstd file, which this program does not unpack.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// First bytes of a gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -25,16 +23,15 @@ pub(super) fn read(path: &Path) -> Result<(Header, Vec<Event>), ReplayError> {
         problem,
     };
     let unreadable = |error: std::io::Error| failed(String::new(), format!("cannot read: {error}"));
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-    let magic = file.fill_buf().map_err(unreadable)?;
-    if magic.starts_with(&ZSTD_MAGIC) {
-        let problem = "compressed with zstd; unpack it first (zstd -d)".to_owned();
-        return Err(failed(String::new(), problem));
-    }
-    let mut lines: Box<dyn BufRead> = if magic.starts_with(&GZIP_MAGIC) {
+    let mut file = tape_file::plain(path).map_err(unreadable)?;
+    let is_gzip = file
+        .fill_buf()
+        .map_err(unreadable)?
+        .starts_with(&GZIP_MAGIC);
+    let mut lines: Box<dyn BufRead> = if is_gzip {
         Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(file)))
     } else {
-        Box::new(file)
+        tape_file::unpacked(file).map_err(unreadable)?
     };
     let mut number = 0_u64;
     let mut parser: Option<TapeParser> = None;

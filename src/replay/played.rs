@@ -6,8 +6,10 @@ use crate::tape::recording::{self, MidMark, Reading, Settle};
 use std::collections::BTreeSet;
 use std::path::Path;
 use trader_core::event::{Event, EventKind};
+use trader_core::feed::GeneratedMarket;
 use trader_core::run::Counterpart;
 use trader_core::sim::generator::Generator;
+use trader_core::sim::trouble::Troubled;
 use trader_core::units::{Asset, EpochMs};
 use trader_core::window::WindowLength;
 
@@ -130,10 +132,11 @@ fn folder(args: &ReplayArgs, path: &Path) -> Result<Played, ReplayError> {
     })
 }
 
-fn generated(args: &ReplayArgs, seed: &str, chosen: &Chosen) -> Result<Played, ReplayError> {
-    let seed: u64 = seed.parse().map_err(|_| {
+fn generated(args: &ReplayArgs, text: &str, chosen: &Chosen) -> Result<Played, ReplayError> {
+    let market: GeneratedMarket = text.parse().map_err(|_| {
         ReplayError::Usage(format!(
-            "--tape generator:{seed}: the seed is a whole number, like generator:7"
+            "--tape generator:{text}: wanted generator:SEED with a whole number, like generator:7 \
+             (troubles after it, in this order: +gaps, +outages, +clock-steps)"
         ))
     })?;
     let lengths: Vec<WindowLength> = chosen
@@ -145,11 +148,11 @@ fn generated(args: &ReplayArgs, seed: &str, chosen: &Chosen) -> Result<Played, R
         .collect();
     let assets = chosen.manifest.assets.clone();
     let end = START.plus_ms(i64::from(args.hours) * HOUR_MS);
-    let events = Generator::new(seed, START, &assets, &lengths)
-        .take_while(|event| event.t < end)
-        .collect();
+    let made =
+        Generator::new(market.seed, START, &assets, &lengths).take_while(|event| event.t < end);
+    let events = Troubled::new(made, market.seed, market.troubles).collect();
     Ok(Played {
-        source: format!("generator:{seed}, {} h", args.hours),
+        source: format!("generator:{market}, {} h", args.hours),
         made: vec!["everything: a seeded market, whose edges exist nowhere else".to_owned()],
         lacks: Vec::new(),
         settlement: "the generator's outcomes, on the average of 60 s".to_owned(),

@@ -6,6 +6,7 @@ use super::snapshot::{Seen, Snapshot};
 use crate::plan::render::short;
 use serde_json::Value;
 use std::fmt::Write as _;
+use trader_core::units::EpochMs;
 use trader_core::wire::Health;
 
 /// One environment; ends with a newline.
@@ -98,6 +99,19 @@ fn trader(health: &Health, row: &mut impl FnMut(&str, &str)) {
             &format!("{extent}; by {}: {}", halt.by, halt.reason),
         );
     }
+    if health.closed_strategies.is_empty() {
+        row("quality", "the gate is open for every strategy");
+    }
+    for (strategy, closed) in &health.closed_strategies {
+        row(
+            "quality",
+            &format!(
+                "{strategy} is shut out since {} (exits go on; launch reenable lets it in): {}",
+                at(closed.at),
+                closed.reason
+            ),
+        );
+    }
     row(
         "ticks",
         health.last_tick_at.as_deref().unwrap_or("none seen yet"),
@@ -111,6 +125,12 @@ fn trader(health: &Health, row: &mut impl FnMut(&str, &str)) {
         ),
     );
     row("day", &format!("{} USD", health.pnl_day_usd));
+}
+
+/// RFC 3339 UTC.
+fn at(instant: EpochMs) -> String {
+    jiff::Timestamp::from_millisecond(instant.0)
+        .map_or_else(|_| format!("{} ms", instant.0), |stamp| stamp.to_string())
 }
 
 fn lease(health: &Health) -> String {
@@ -177,5 +197,52 @@ fn freeze(snapshot: &Snapshot) -> String {
         "off".to_owned()
     } else {
         all.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(closed: &Value) -> Health {
+        serde_json::from_value(serde_json::json!({
+            "trader_version": "0.1.0", "build_commit": "c", "platform_commit": "c",
+            "deployment_id": "d", "instance_nonce": "n", "state": "ready", "trader_sha256": "s",
+            "manifest_digest": "m", "effective": {}, "feed": "generator:7",
+            "venue": {"geoblocked": null, "clock_offset_ms": null, "order_version": null},
+            "mode": "paper", "strategies": ["hybrid"], "components": [], "lease": null,
+            "halted": null, "closed_strategies": closed, "feeds": [], "last_tick_at": null,
+            "windows": [], "open_orders": 0, "positions": [], "exposure_usd": "0",
+            "pnl_day_usd": "0", "orders_last_minute": 0, "errors_last_minute": 0,
+            "clock_offset_ms": null
+        }))
+        .unwrap()
+    }
+
+    fn rows(health: &Health) -> Vec<String> {
+        let mut rows = Vec::new();
+        trader(health, &mut |name, value| {
+            rows.push(format!("{name}: {value}"));
+        });
+        rows
+    }
+
+    #[test]
+    fn a_strategy_that_the_quality_gate_has_shut_out_is_named_with_its_reason() {
+        let open = rows(&health(&serde_json::json!({})));
+        assert!(open.contains(&"quality: the gate is open for every strategy".to_owned()));
+        let closed = serde_json::json!({"hybrid": {
+            "by": "safeguard:quality_gate", "reason": "quality_net (seen 0.3, limit 0.25)",
+            "reduce_only": true, "at": 1_769_949_000_000_i64
+        }});
+        let shut = rows(&health(&closed)).join("\n");
+        assert!(
+            shut.contains(
+                "quality: hybrid is shut out since 2026-02-01T12:30:00Z (exits go on; launch reenable \
+                 lets it in): quality_net (seen 0.3, limit 0.25)"
+            ),
+            "{shut}"
+        );
+        assert!(!shut.contains("open for every"));
     }
 }

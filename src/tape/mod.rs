@@ -53,7 +53,7 @@ What a recording lacks stays missing unless --synthesise names it; the tape's
 source line says what was made.
 
 Examples:
-  launch tape import --from recordings/btc --out btc.jsonl
+  launch tape import --from recordings/btc --out btc.jsonl.zst
   launch tape import --kind oracle-1s --synthesise book --from recordings/btc \\
       --out btc.jsonl")]
 pub struct ImportArgs {
@@ -63,7 +63,7 @@ pub struct ImportArgs {
     /// The recording.
     #[arg(long, value_name = "PATH")]
     pub from: PathBuf,
-    /// The tape to write; must not exist.
+    /// The tape to write; must not exist. A name that ends in .zst is packed.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Make what the recording lacks.
@@ -157,7 +157,14 @@ fn import(args: &ImportArgs) -> Result<String, TapeImportError> {
     };
     let header = recording.header();
     let text = text_of(&header, &recording.events)?;
-    write_whole(&args.out, &text)?;
+    let is_packed = args.out.extension().is_some_and(|ext| ext == "zst");
+    if is_packed {
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let packed = ruzstd::encoding::compress_to_vec(text.as_bytes(), level);
+        write_whole(&args.out, &packed)?;
+    } else {
+        write_whole(&args.out, text.as_bytes())?;
+    }
     Ok(format!(
         "{}: {} events\nsource: {}\n",
         args.out.display(),
@@ -182,7 +189,7 @@ fn text_of(header: &Header, events: &[Event]) -> Result<String, TapeImportError>
     Ok(text)
 }
 
-fn write_whole(path: &Path, text: &str) -> Result<(), TapeImportError> {
+fn write_whole(path: &Path, text: &[u8]) -> Result<(), TapeImportError> {
     let part = path.with_extension("part");
     let failed = |source| TapeImportError::File {
         doing: "write",

@@ -67,6 +67,15 @@ pub(crate) fn strategies() -> BTreeMap<StrategyId, StrategyFile> {
 
 /// An exit view of ten shares bought at `entry`, with `bid` in the book.
 pub(crate) fn exit_view<T>(entry: &str, bid: &str, look: impl FnOnce(ExitView<'_>) -> T) -> T {
+    exit_view_of((entry, "10"), (bid, "10"), look)
+}
+
+/// An exit view of a position (price, shares) against a bid (price, shares).
+pub(crate) fn exit_view_of<T>(
+    (entry, held): (&str, &str),
+    (bid, bid_size): (&str, &str),
+    look: impl FnOnce(ExitView<'_>) -> T,
+) -> T {
     let window = Window {
         id: "btc-15m-1769949000".parse().unwrap(),
         up: "11".parse().unwrap(),
@@ -84,11 +93,11 @@ pub(crate) fn exit_view<T>(entry: &str, bid: &str, look: impl FnOnce(ExitView<'_
         token: "11".parse().unwrap(),
         bid: Some(bid.parse().unwrap()),
         ask: None,
-        bid_size: "10".parse().unwrap(),
+        bid_size: bid_size.parse().unwrap(),
         ask_size: "0".parse().unwrap(),
         at: now,
     };
-    let position = Position::bought("10".parse().unwrap(), entry.parse().unwrap());
+    let position = Position::bought(held.parse().unwrap(), entry.parse().unwrap());
     let freshness = Freshness {
         max_oracle_age_ms: 5_000,
         max_book_age_ms: 5_000,

@@ -6,6 +6,7 @@
 
 use crate::components::Readings;
 use crate::event::BookTick;
+use crate::fees::fee_per_share;
 use crate::ledger::Position;
 use crate::refusal::{Figure, Refusal, Refuser};
 use crate::twap::{KnownAverage, SecondPrices};
@@ -328,7 +329,36 @@ impl<'a> ExitView<'a> {
     pub const fn bid(&self) -> TokenPrice {
         self.bid
     }
+
+    /// What selling everything that is held would really bring per share, after the taker fee, USD.
+    ///
+    /// Only the best bid is known. Shares beyond its size are taken to fetch a cent less for every
+    /// further size of it: the book below is assumed to be as deep as its top, never deeper. 30 shares
+    /// into a bid of 0.50 for 10: 10 at 0.50, 10 at 0.49, 10 at 0.48, less fees.
+    pub fn sale_price(&self) -> Decimal {
+        let (held, size) = (self.position.held().get(), self.book.bid_size.get());
+        let ratio = held.checked_div(size).unwrap_or(Decimal::MAX);
+        if ratio <= Decimal::ONE {
+            return self.bid.get() - fee_per_share(self.bid);
+        }
+        // `n` whole sizes and a part `r` of one: the mean step down is (n (n − 1) / 2 + n r) / (n + r).
+        let whole = ratio.floor().min(SALE_STEPS_MAX);
+        let part = (ratio - whole).min(Decimal::ONE);
+        let steps = whole * (whole - Decimal::ONE) / Decimal::TWO + whole * part;
+        let mean = self.bid.get() - SALE_STEP * steps / (whole + part);
+        if mean <= Decimal::ZERO {
+            // So much is held that the book would be empty: nothing is sure to come.
+            return Decimal::ZERO;
+        }
+        // Below a bid that is a price.
+        TokenPrice::try_new(mean).map_or(Decimal::ZERO, |mean| mean.get() - fee_per_share(mean))
+    }
 }
+
+/// Step from one price level to the next, USD: the venue's tick away from the extremes.
+const SALE_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+/// More levels than prices have none.
+const SALE_STEPS_MAX: Decimal = Decimal::from_parts(100, 0, 0, false, 0);
 
 const fn refuse(code: &'static str) -> Refusal {
     Refusal::new(code, Refuser::View, Figure::None, Figure::None)

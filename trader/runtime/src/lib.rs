@@ -22,6 +22,7 @@ pub mod recorder;
 pub mod run_loop;
 pub mod secret;
 pub mod session;
+pub mod tape_file;
 #[cfg(test)]
 mod test_support;
 pub mod wire;

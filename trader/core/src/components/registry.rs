@@ -174,7 +174,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         id: "stop-loss",
-        doc: "leaves when the bid has fallen below the entry price by `exit.stop_loss`",
+        doc: "leaves when a sale would bring `exit.stop_loss` less per share than was paid: the bid, less fee and depth",
         needs: &[Quantity::Position, Quantity::Book],
         gives: &[Quantity::ExitReason],
         holds: &["exit.stop_loss"],

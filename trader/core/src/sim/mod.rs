@@ -10,3 +10,4 @@ pub mod rng;
 pub mod scores;
 pub mod scripted;
 pub mod settlement;
+pub mod trouble;

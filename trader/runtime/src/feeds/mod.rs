@@ -8,11 +8,10 @@ mod synthetic;
 mod tape;
 
 pub use pace::{FEED_QUEUE_MAX, pace};
-pub use tape::TAPE_MAX_BYTES;
 
 use std::path::{Path, PathBuf};
 use trader_core::event::Event;
-use trader_core::feed::Feed;
+use trader_core::feed::{Feed, GeneratedMarket, Troubles};
 use trader_core::manifest::Manifest;
 use trader_core::tape::TapeError;
 use trader_core::units::{Asset, EpochMs, UnitError};
@@ -36,18 +35,6 @@ pub enum FeedError {
         path: PathBuf,
         /// The system's word.
         source: std::io::Error,
-    },
-    /// The tape is larger than [`TAPE_MAX_BYTES`].
-    #[error("the tape {path} is larger than {TAPE_MAX_BYTES} bytes; cut it")]
-    TooLarge {
-        /// The tape.
-        path: PathBuf,
-    },
-    /// The tape is compressed.
-    #[error("the tape {path} is compressed with zstd; unpack it first (zstd -d)")]
-    Compressed {
-        /// The tape.
-        path: PathBuf,
     },
     /// A line of the tape is wrong.
     #[error("{path}: {source}")]
@@ -84,7 +71,7 @@ pub struct Source {
 #[derive(Debug, Clone)]
 enum Kind {
     Generator {
-        seed: u64,
+        market: GeneratedMarket,
         assets: Vec<Asset>,
         lengths: Vec<WindowLength>,
     },
@@ -102,7 +89,15 @@ impl Source {
     pub fn check(spec: &Feed, manifest: &Manifest) -> Result<Self, FeedError> {
         let kind = match spec {
             Feed::Generator(seed) => Kind::Generator {
-                seed: *seed,
+                market: GeneratedMarket {
+                    seed: *seed,
+                    troubles: Troubles::default(),
+                },
+                assets: manifest.assets.clone(),
+                lengths: lengths(manifest)?,
+            },
+            Feed::Troubled(market) => Kind::Generator {
+                market: *market,
                 assets: manifest.assets.clone(),
                 lengths: lengths(manifest)?,
             },
@@ -124,11 +119,11 @@ impl Source {
         let warm_up_secs = self.warm_up_secs;
         match &self.kind {
             Kind::Generator {
-                seed,
+                market,
                 assets,
                 lengths,
             } => {
-                let events = synthetic::events(*seed, now, warm_up_secs, assets, lengths);
+                let events = synthetic::events(*market, now, warm_up_secs, assets, lengths);
                 Ok(Box::new(events.map(Ok)))
             }
             Kind::Tape { path, span } => Ok(Box::new(tape::TapeLoop::start(

@@ -6,7 +6,9 @@
 //! would be in a process that had been running.
 
 use trader_core::event::{Event, EventKind};
+use trader_core::feed::GeneratedMarket;
 use trader_core::sim::generator::Generator;
+use trader_core::sim::trouble::Troubled;
 use trader_core::units::{Asset, EpochMs};
 use trader_core::window::WindowLength;
 
@@ -18,7 +20,7 @@ const EXTRA_HISTORY_MS: i64 = 60_000;
 
 /// An endless market whose first events lie before `now`.
 pub(super) fn events(
-    seed: u64,
+    market: GeneratedMarket,
     now: EpochMs,
     warm_up_secs: u32,
     assets: &[Asset],
@@ -28,7 +30,8 @@ pub(super) fn events(
     let history_ms = i64::from(warm_up_secs) * 1_000 + EXTRA_HISTORY_MS;
     let full_from = floor_to(now, longest_ms.max(1)).plus_ms(-history_ms);
     let start = floor_to(full_from, ANCHOR_MS);
-    Generator::new(seed, start, assets, lengths)
+    let events = Generator::new(market.seed, start, assets, lengths);
+    Troubled::new(events, market.seed, market.troubles)
         .filter(move |event| event.t >= full_from || is_outcome(event))
 }
 
@@ -46,12 +49,21 @@ mod tests {
     use super::*;
 
     /// 23 minutes past the hour.
+    const MARKET: GeneratedMarket = GeneratedMarket {
+        seed: 7,
+        troubles: trader_core::feed::Troubles {
+            gaps: false,
+            outages: true,
+            clock_steps: false,
+        },
+    };
+
     const NOW: EpochMs = EpochMs(1_795_393_380_456);
 
     #[test]
     fn a_restart_within_the_hour_sees_the_same_market() {
         let run = |now: EpochMs| -> Vec<Event> {
-            events(7, now, 60, &[Asset::Btc], &[WindowLength::Min5])
+            events(MARKET, now, 60, &[Asset::Btc], &[WindowLength::Min5])
                 .filter(|event| event.t > NOW.plus_ms(400_000))
                 .take(500)
                 .collect()
@@ -61,7 +73,7 @@ mod tests {
 
     #[test]
     fn history_reaches_back_over_the_open_window_and_the_warm_up() {
-        let first_tick = events(7, NOW, 60, &[Asset::Btc], &[WindowLength::Min5])
+        let first_tick = events(MARKET, NOW, 60, &[Asset::Btc], &[WindowLength::Min5])
             .find(|event| matches!(event.kind, EventKind::Oracle(_)))
             .unwrap();
         let open = floor_to(NOW, 300_000);

@@ -7,21 +7,15 @@
 
 use super::FeedError;
 use super::synthetic::floor_to;
+use crate::tape_file;
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 use trader_core::event::{Event, EventKind, WindowTick};
 use trader_core::tape::{TAPE_LINE_MAX_BYTES, TapeParser, line_text};
 use trader_core::units::{EpochMs, TokenId};
 use trader_core::window::{Window, WindowId};
-
-/// Largest tape that is played, bytes.
-pub const TAPE_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-
-/// First bytes of a zstd file, which this program does not unpack.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What one pass over the file found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,12 +239,19 @@ fn span(first: EpochMs, last: EpochMs, unit_ms: i64) -> Span {
 }
 
 /// The file line by line, with the parser's memory.
-#[derive(Debug)]
 struct Lines {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: Box<dyn BufRead + Send>,
     parser: TapeParser,
     line: Vec<u8>,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lines {
@@ -259,22 +260,7 @@ impl Lines {
             path: path.to_owned(),
             source,
         };
-        // Looked at before it is opened: opening a pipe that nobody writes to never ends.
-        if !std::fs::metadata(path).map_err(read)?.is_file() {
-            return Err(read(std::io::Error::other("it is no regular file")));
-        }
-        let file = File::open(path).map_err(read)?;
-        if file.metadata().map_err(read)?.len() > TAPE_MAX_BYTES {
-            return Err(FeedError::TooLarge {
-                path: path.to_owned(),
-            });
-        }
-        let mut reader = BufReader::new(file);
-        if reader.fill_buf().map_err(read)?.starts_with(&ZSTD_MAGIC) {
-            return Err(FeedError::Compressed {
-                path: path.to_owned(),
-            });
-        }
+        let mut reader = tape_file::open(path).map_err(read)?;
         let mut line = Vec::new();
         read_line(&mut reader, &mut line).map_err(read)?;
         let parser = line_text(&line, 1)
@@ -318,7 +304,7 @@ impl Lines {
 }
 
 /// Reads one line, at most one byte more than the parser accepts: it names the line that is too long.
-fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> std::io::Result<usize> {
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
     let limit = u64::try_from(TAPE_LINE_MAX_BYTES)
         .unwrap_or(u64::MAX)
         .saturating_add(2);
@@ -420,11 +406,38 @@ mod tests {
             open(&path).unwrap_err().to_string()
         };
         assert!(error(b"").contains("empty"));
-        assert!(error(&ZSTD_MAGIC).contains("zstd"));
+        assert!(error(&tape_file::ZSTD_MAGIC).contains("zstd"));
         let header = br#"{"tape":1,"source":"s","created_at":"x","assets":["btc"]}"#;
         assert!(error(header).contains("no window"));
         let missing = open(&folder.path().join("none"));
         assert!(missing.unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn a_packed_tape_plays_as_the_plain_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = recorded(&folder);
+        let packed = folder.path().join("tape.jsonl.zst");
+        let bytes = ruzstd::encoding::compress_to_vec(
+            std::fs::File::open(&plain).unwrap(),
+            ruzstd::encoding::CompressionLevel::Fastest,
+        );
+        assert!(bytes.len() * 2 < std::fs::read(&plain).unwrap().len());
+        std::fs::write(&packed, &bytes).unwrap();
+        let play = |path: &Path| -> Vec<Event> {
+            open(path)
+                .unwrap()
+                .map(Result::unwrap)
+                .take(5_000)
+                .collect()
+        };
+        assert_eq!(play(&packed), play(&plain));
+        std::fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
+        let error = open(&packed).unwrap_err().to_string();
+        assert!(
+            error.ends_with("packed with zstd, and its file is cut off"),
+            "{error}"
+        );
     }
 
     #[test]
