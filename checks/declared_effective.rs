@@ -256,7 +256,7 @@ mod tests {
     fn a_listed_strategy_that_cannot_be_read_fails_with_its_place() {
         let mut facts = facts();
         facts.strategies.value.as_mut().unwrap()[0].loaded = Loaded::Refused {
-            diagnostics: vec!["x.json:3:1: unknown key".to_owned()],
+            diagnostics: vec!["x.json:3:1: unknown key".into()],
         };
         check("LC-204", &facts, Status::Fail, "x.json:3:1");
     }

@@ -6,7 +6,7 @@
 //! carried configuration without the code that reads it; this is the same loss the other way round.
 
 use crate::facts::{Facts, Found, NamedPath, known};
-use crate::outcome::{Finding, Outcome};
+use crate::outcome::{Finding, Outcome, Place};
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let files = known!(facts.files);
@@ -37,6 +37,12 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
         if wrong.len() == 1 { "is" } else { "are" }
     ))
     .help(remedy(first))
+    .at(wrong.iter().map(|(named, what)| {
+        // The path itself has no line in HEAD: the file that names it has.
+        let by = named.named_by.split(' ').next().unwrap_or_default();
+        let file = if by.contains('/') { by } else { &named.path };
+        Place::file(file, format!("{}: {what}", named.path))
+    }))
     .seen(
         wrong
             .iter()

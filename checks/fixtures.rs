@@ -171,7 +171,7 @@ pub(crate) fn declared(facts: &Facts) -> (Manifest, BTreeMap<StrategyId, Strateg
 /// Makes the manifest one that was refused.
 pub(crate) fn refuse_manifest(facts: &mut Facts, diagnostic: &str) {
     facts.manifest.value.as_mut().unwrap().loaded = Loaded::Refused {
-        diagnostics: vec![diagnostic.to_owned()],
+        diagnostics: vec![diagnostic.into()],
     };
 }
 

@@ -42,9 +42,9 @@ pub use facts::{
     Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy, RemoteFacts, Replayed,
     StrategyDocument, SubmodulePush, TreeFacts,
 };
-pub use outcome::{Finding, Outcome, SEEN_LINES_MAX};
+pub use outcome::{Finding, Mistake, Outcome, PLACES_MAX, Place, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};
 pub use report::{CheckResult, Header, REPORT_SCHEMA_VERSION, Report, Status, Verdict};
-pub use run::{Ran, Selection, SelectionError, run};
+pub use run::{Ran, Selection, SelectionError, run, run_beside};
 pub use severity::{Severity, severity, unbuilt_is_left_out};
 pub use table::{Row, TABLE, UNBUILT, Unbuilt, catalogue};

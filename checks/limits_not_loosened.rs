@@ -50,7 +50,7 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
                 "{APPROVED_LIMITS_PATH} of {} is not valid, so nothing is approved",
                 policy.read_from
             ))
-            .seen(diagnostics)
+            .mistakes(diagnostics)
             .help("correct the place above and commit")
             .fail();
         }
@@ -198,7 +198,7 @@ mod tests {
         check("LC-205", &none, Status::Fail, "only on disk");
         let mut broken = ci();
         broken.policy.value.as_mut().unwrap().approved = Loaded::Refused {
-            diagnostics: vec!["planted".to_owned()],
+            diagnostics: vec!["planted".into()],
         };
         check("LC-205", &broken, Status::Fail, "planted");
     }

@@ -56,7 +56,7 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
             }
         ))
         .evidence("manifest", path.as_str())
-        .seen(diagnostics)
+        .mistakes(diagnostics)
         .help(
             "correct the places above and commit; launch schema --effective prints what is allowed",
         )

@@ -2,10 +2,63 @@
 //!
 //! Pure. A check never says "skipped": only the runner does, and it names what was in the way.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Most lines of `seen` that one finding carries; the rest is counted.
 pub const SEEN_LINES_MAX: usize = 20;
+
+/// Most places that one finding carries.
+pub const PLACES_MAX: usize = SEEN_LINES_MAX;
+
+/// Where in a file something is wrong. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, from the top of the repository.
+    pub file: String,
+    /// First line; `None` when the whole file is meant.
+    pub line: Option<usize>,
+    /// First column.
+    pub column: Option<usize>,
+    /// Line of the end.
+    pub end_line: Option<usize>,
+    /// Column just after the end.
+    pub end_column: Option<usize>,
+    /// One line about this place.
+    pub message: String,
+}
+
+impl Place {
+    /// A whole file.
+    pub fn file(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: None,
+            column: None,
+            end_line: None,
+            end_column: None,
+            message: message.into(),
+        }
+    }
+}
+
+/// One mistake in a document: the text for people, and its place where it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Rendered: place, caret, value seen, value wanted.
+    pub text: String,
+    /// The same for programs.
+    pub place: Option<Place>,
+}
+
+impl From<&str> for Mistake {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            place: None,
+        }
+    }
+}
 
 /// The words of an outcome.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +67,8 @@ pub struct Finding {
     pub message: String,
     /// What was seen, line by line (paths, values, carets); at most [`SEEN_LINES_MAX`] entries.
     pub seen: Vec<String>,
+    /// Where, for editors and annotations; at most [`PLACES_MAX`].
+    pub places: Vec<Place>,
     /// Facts for programs, by name.
     pub evidence: Map<String, Value>,
     /// What to do, as something that can be pasted where possible.
@@ -26,6 +81,7 @@ impl Finding {
         Self {
             message: message.into(),
             seen: Vec::new(),
+            places: Vec::new(),
             evidence: Map::new(),
             help: None,
         }
@@ -44,6 +100,20 @@ impl Finding {
         if more > 0 {
             self.seen.push(format!("and {more} more"));
         }
+        self
+    }
+
+    /// Adds mistakes of a document, each as what was seen and with its place.
+    pub fn mistakes(self, mistakes: &[Mistake]) -> Self {
+        let places = mistakes.iter().filter_map(|mistake| mistake.place.clone());
+        self.at(places)
+            .seen(mistakes.iter().map(|mistake| mistake.text.as_str()))
+    }
+
+    /// Says where; places past [`PLACES_MAX`] are left to what was seen.
+    pub fn at(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        let room = PLACES_MAX.saturating_sub(self.places.len());
+        self.places.extend(places.into_iter().take(room));
         self
     }
 

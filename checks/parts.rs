@@ -33,7 +33,7 @@ pub(crate) fn declared<'a>(
             }
             Loaded::Refused { diagnostics } => {
                 return Err(Finding::new(format!("{} is no strategy", file.path))
-                    .seen(diagnostics)
+                    .mistakes(diagnostics)
                     .help("correct the places above and commit")
                     .fail());
             }

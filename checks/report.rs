@@ -3,6 +3,7 @@
 //! Pure data. Field names are contract; other programs read them.
 
 use crate::code::Code;
+use crate::outcome::Place;
 use crate::phase::{Category, Phase};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -78,6 +79,14 @@ impl CheckResult {
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
+    }
+
+    /// The places of `evidence.places`.
+    pub fn places(&self) -> Vec<Place> {
+        self.evidence
+            .get("places")
+            .and_then(|places| serde_json::from_value(places.clone()).ok())
+            .unwrap_or_default()
     }
 }
 

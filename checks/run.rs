@@ -5,7 +5,7 @@
 
 use crate::code::Code;
 use crate::facts::Facts;
-use crate::outcome::{Finding, Outcome};
+use crate::outcome::{Finding, Outcome, Place};
 use crate::report::{CheckResult, Status};
 use crate::severity::{Severity, severity, unbuilt_is_left_out};
 use crate::table::{Row, TABLE, UNBUILT, Unbuilt, catalogue};
@@ -124,7 +124,22 @@ pub fn run(
     elapsed_ms: &(dyn Fn() -> u64 + Sync),
     done: &(dyn Fn(&CheckResult) + Sync),
 ) -> Result<Ran, SelectionError> {
-    run_rows(TABLE, UNBUILT, facts, selection, elapsed_ms, done)
+    run_beside(facts, selection, &BTreeMap::new(), elapsed_ms, done)
+}
+
+/// [`run`] beside results that are known already: those are taken as they are, and block or let through
+/// what depends on them. `done` hears of them too.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_beside(
+    facts: &Facts,
+    selection: &Selection,
+    known: &BTreeMap<Code, CheckResult>,
+    elapsed_ms: &(dyn Fn() -> u64 + Sync),
+    done: &(dyn Fn(&CheckResult) + Sync),
+) -> Result<Ran, SelectionError> {
+    run_rows(TABLE, UNBUILT, facts, selection, known, elapsed_ms, done)
 }
 
 fn run_rows(
@@ -132,6 +147,7 @@ fn run_rows(
     unbuilt: &[Unbuilt],
     facts: &Facts,
     selection: &Selection,
+    known: &BTreeMap<Code, CheckResult>,
     elapsed_ms: &(dyn Fn() -> u64 + Sync),
     done: &(dyn Fn(&CheckResult) + Sync),
 ) -> Result<Ran, SelectionError> {
@@ -149,7 +165,10 @@ fn run_rows(
 
     let slots: BTreeMap<Code, OnceLock<CheckResult>> = asked
         .iter()
-        .map(|row| (row.code, OnceLock::new()))
+        .map(|row| {
+            let slot = known.get(&row.code).cloned();
+            (row.code, slot.map_or_else(OnceLock::new, OnceLock::from))
+        })
         .collect();
     // One thread a check: there are a few dozen, and most of them only wait for another.
     std::thread::scope(|scope| {
@@ -258,7 +277,7 @@ fn result(
         message: finding.message,
         help: finding.help,
         docs_url: docs_url(row.code),
-        evidence: evidence(finding.evidence, finding.seen),
+        evidence: evidence(finding.evidence, finding.seen, &finding.places),
         facts_age_ms: facts.age_ms(row.reads),
         duration_ms: duration,
         waiver: None,
@@ -285,7 +304,15 @@ fn not_built(row: &Unbuilt) -> CheckResult {
     }
 }
 
-fn evidence(mut named: Map<String, Value>, seen: Vec<String>) -> Map<String, Value> {
+fn evidence(
+    mut named: Map<String, Value>,
+    seen: Vec<String>,
+    places: &[Place],
+) -> Map<String, Value> {
+    // A struct of texts and numbers always has a JSON form.
+    if let (false, Ok(places)) = (places.is_empty(), serde_json::to_value(places)) {
+        named.insert("places".to_owned(), places);
+    }
     if !seen.is_empty() {
         named.insert("seen".to_owned(), seen.into());
     }
@@ -339,6 +366,7 @@ mod tests {
             &[],
             &fixtures::facts(),
             &Selection::All,
+            &BTreeMap::new(),
             &|| 0,
             &|_| (),
         )
@@ -445,6 +473,7 @@ mod tests {
             &[],
             &fixtures::facts(),
             &Selection::All,
+            &BTreeMap::new(),
             &|| 0,
             &|result| {
                 heard.lock().unwrap().push(result.code);

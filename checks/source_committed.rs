@@ -6,7 +6,7 @@
 //! gathered fresh on every run; it is never cached. Incident 1: 140 files were never committed.
 
 use crate::facts::{DifferenceKind, Facts, TreeFacts, known};
-use crate::outcome::{Finding, Outcome};
+use crate::outcome::{Finding, Outcome, Place};
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let tree = known!(facts.tree);
@@ -61,6 +61,11 @@ fn differs(tree: &TreeFacts, total: usize) -> Outcome {
     )
     .seen(lines.chain(tree.unseen.iter().map(|line| format!("not seen: {line}"))))
     .evidence("differences", total);
+    finding = finding.at(tree
+        .differences
+        .iter()
+        .filter(|difference| !difference.path.is_empty())
+        .map(|difference| Place::file(&difference.path, difference.kind.word())));
     if let Some(first) = tree.differences.first() {
         finding = finding.help(remedy(first.kind));
     }

@@ -38,6 +38,7 @@ Project:
   schema       Print the schema of a manifest, strategy or targets file
   strategies   Which strategies exist, and which manifest lists them
   components   Which components a strategy can be composed of
+  doctor       Is everything in place here, and what to type where not; offline
   explain      What a check proves, how it fails, how to fix it; offline
   approve      Answer for limits that are looser than approved
   completions  Print shell completions
@@ -82,9 +83,32 @@ pub struct With<T: Args> {
     /// The command's own.
     #[command(flatten)]
     pub own: T,
+    /// What stdout carries.
+    #[command(flatten)]
+    pub output: Output,
     /// Shared.
     #[command(flatten)]
     pub shared: Shared,
+}
+
+/// A command's own flags, its formats among them, beside those that all commands share.
+#[derive(Debug, Args)]
+pub struct WithOwnFormats<T: Args> {
+    /// The command's own.
+    #[command(flatten)]
+    pub own: T,
+    /// Shared.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// The two forms that every document but a preflight's report has.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output and state")]
+pub struct Output {
+    /// What stdout carries.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 /// Flags that every command but `kill` shares (`kill` has its own and depends on nothing here).
@@ -92,9 +116,6 @@ pub struct With<T: Args> {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output and state")]
 pub struct Shared {
-    /// What stdout carries.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
     /// No colour, whatever the terminal can.
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -113,7 +134,7 @@ pub struct Shared {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judge HEAD: git, manifest, components, dry run, target.
-    Preflight(With<crate::preflight::PreflightArgs>),
+    Preflight(WithOwnFormats<crate::preflight::PreflightArgs>),
     /// Show what a deploy would do, with its digests.
     Plan(With<crate::plan::PlanArgs>),
     /// Preflight, deploy by commit id, verify, hand to the watchdog.
@@ -166,6 +187,8 @@ pub enum Command {
     Strategies(With<crate::schema::strategies::StrategiesArgs>),
     /// Which components a strategy can be composed of.
     Components(With<crate::schema::components::ComponentsArgs>),
+    /// Is everything in place here, and what to type where not; offline.
+    Doctor(With<crate::doctor::DoctorArgs>),
     /// What a check proves, how it fails, how to fix it; offline.
     Explain(With<crate::explain::ExplainArgs>),
     /// Answer for limits that are looser than approved.
@@ -188,7 +211,11 @@ pub struct CompletionsArgs {
 /// Runs what was typed; returns the documented exit code.
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
-        Command::Preflight(with) => dispatch(&with, crate::preflight::run),
+        Command::Preflight(with) => {
+            let ctx = state_dir(&with.shared)
+                .and_then(|state| context(&with.shared, Format::Human, state));
+            run_under(&with.own, ctx, crate::preflight::run)
+        }
         Command::Plan(with) => dispatch(&with, crate::plan::run),
         Command::Deploy(with) => dispatch(&with, crate::deploy::run),
         Command::Verify(with) => dispatch(&with, crate::verify::run),
@@ -225,6 +252,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Schema(with) => stateless(&with, crate::schema::run),
         Command::Strategies(with) => stateless(&with, crate::schema::strategies::run),
         Command::Components(with) => stateless(&with, crate::schema::components::run),
+        Command::Doctor(with) => dispatch(&with, crate::doctor::run),
         Command::Explain(with) => {
             run_in(&with, Ok(state_dir(&with.shared).ok()), crate::explain::run)
         }
@@ -249,8 +277,17 @@ fn run_in<T: Args, State>(
     state: Result<State, String>,
     command: fn(&T, &Context<State>) -> Exit,
 ) -> Exit {
-    match state.and_then(|state| context(&with.shared, state)) {
-        Ok(ctx) => command(&with.own, &ctx),
+    let ctx = state.and_then(|state| context(&with.shared, with.output.format, state));
+    run_under(&with.own, ctx, command)
+}
+
+fn run_under<T: Args, State>(
+    own: &T,
+    ctx: Result<Context<State>, String>,
+    command: fn(&T, &Context<State>) -> Exit,
+) -> Exit {
+    match ctx {
+        Ok(ctx) => command(own, &ctx),
         Err(why) => {
             context::complain(&why);
             Exit::Usage
@@ -269,12 +306,16 @@ fn state_dir(shared: &Shared) -> Result<PathBuf, String> {
         })
 }
 
-fn context<State>(shared: &Shared, state_dir: State) -> Result<Context<State>, String> {
+fn context<State>(
+    shared: &Shared,
+    format: Format,
+    state_dir: State,
+) -> Result<Context<State>, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("error: cannot tell the current directory: {error}"))?;
     Ok(Context {
         state_dir,
-        format: shared.format,
+        format,
         color: context::wants_color(shared.no_color),
         progress: !shared.quiet && std::io::stderr().is_terminal(),
         quiet: shared.quiet,

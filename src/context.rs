@@ -85,8 +85,10 @@ pub fn wants_color(no_color_flag: bool) -> bool {
         && std::io::stdout().is_terminal()
 }
 
-/// The reader may have gone (`launch … | head`); that is no error.
+/// The one way out, so the one place that keeps secrets in. The reader may have gone
+/// (`launch … | head`); that is no error.
 fn write_to_reader(to: &mut dyn Write, text: &str) -> std::io::Result<()> {
+    let text = crate::redact::clean(text);
     match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,

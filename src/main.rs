@@ -7,6 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A panic's words can quote what it was handling.
+    std::panic::set_hook(Box::new(|info| {
+        launch::context::complain(&format!("bug: {info}"));
+    }));
     let cli = Cli::parse();
     let stops = matches!(cli.command, Command::Kill(_) | Command::Halt(_));
     let on_panic = if stops {

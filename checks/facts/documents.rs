@@ -3,6 +3,7 @@
 //! Pure data. Diagnostics arrive rendered (place, caret, value seen, value wanted), so that checks
 //! need neither files nor schemas.
 
+use crate::outcome::Mistake;
 use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 
@@ -16,8 +17,8 @@ pub enum Loaded<T> {
     },
     /// It cannot be read or is not valid; at least one rendered diagnostic.
     Refused {
-        /// One text per mistake, each with file, line and column.
-        diagnostics: Vec<String>,
+        /// One per mistake, each with file, line and column.
+        diagnostics: Vec<Mistake>,
     },
     /// It is valid.
     Valid(T),

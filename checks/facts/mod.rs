@@ -129,6 +129,17 @@ pub enum FactKey {
     Policy,
 }
 
+impl FactKey {
+    /// Whether the fact is the same whenever the same program looks at the same commit for the same
+    /// environment. A key that is not named here can change at any time.
+    pub const fn is_of_head(self) -> bool {
+        matches!(
+            self,
+            Self::Files | Self::Manifest | Self::Strategies | Self::DryRun
+        )
+    }
+}
+
 /// All facts of one run.
 #[derive(Debug, Clone)]
 pub struct Facts {

@@ -24,6 +24,8 @@ pub async fn judge(ctx: &Context, gathered: &Gathered) -> Result<String, Refusal
                 selection: Selection::All,
                 offline: false,
                 plan_digest: Some(plan_digest),
+                // A deploy believes nothing that it did not see.
+                cache: false,
             };
             preflight::judge(&ctx.cwd, &request, &ctx)
         })

@@ -40,6 +40,11 @@ pub enum Topic {
     Codes,
 }
 
+/// A check's page as it is written, for formats that carry it along.
+pub fn text_of(code: &str) -> Option<String> {
+    page::of(code).map(|page| page.text())
+}
+
 /// Runs `launch explain`. The state directory is `None` where there is no place for one.
 pub fn run(args: &ExplainArgs, ctx: &Context<Option<PathBuf>>) -> Exit {
     if let Some(code) = &args.code {

@@ -54,6 +54,11 @@ fn section(code: Code) -> &'static str {
 }
 
 impl Page {
+    /// The section as it is written.
+    pub(super) fn text(&self) -> String {
+        self.paragraphs.join("\n\n")
+    }
+
     /// One line of the list.
     pub(super) fn line(&self) -> String {
         let note = if self.built { "" } else { "  (not built yet)" };
@@ -86,7 +91,7 @@ impl Page {
         let mut page = self.summary();
         if let Some(page) = page.as_object_mut() {
             page.insert("schema_version".to_owned(), json!(1));
-            page.insert("text".to_owned(), json!(self.paragraphs.join("\n\n")));
+            page.insert("text".to_owned(), json!(self.text()));
         }
         page
     }

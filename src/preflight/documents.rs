@@ -11,7 +11,7 @@ use crate::source::{
 };
 use launch_checks::targets::TARGETS_PATH;
 use launch_checks::{
-    CommitFiles, Found, Loaded, ManifestDocument, Missing, NamedPath, StrategyDocument,
+    CommitFiles, Found, Loaded, ManifestDocument, Missing, Mistake, NamedPath, StrategyDocument,
 };
 use std::collections::BTreeMap;
 use trader_core::feed::Feed;
@@ -93,10 +93,13 @@ fn as_missing(problems: &[Diagnostic]) -> Missing {
     Missing::new(source::render_all(problems, false))
 }
 
-pub(super) fn rendered(problems: &[Diagnostic]) -> Vec<String> {
+pub(super) fn mistakes(problems: &[Diagnostic]) -> Vec<Mistake> {
     problems
         .iter()
-        .map(|problem| source::render(problem, false))
+        .map(|problem| Mistake {
+            text: source::render(problem, false),
+            place: Some(problem.place()),
+        })
         .collect()
 }
 
@@ -112,7 +115,7 @@ fn manifest(repo: &Repo, path: &str, known: &[KnownStrategy]) -> Result<Manifest
     let bytes = match HeadFiles(repo).read(path) {
         Ok(bytes) => bytes,
         Err(problem) => {
-            let diagnostics = rendered(&[problem]);
+            let diagnostics = mistakes(&[problem]);
             return Ok(document(None, Loaded::Refused { diagnostics }));
         }
     };
@@ -124,7 +127,7 @@ fn manifest(repo: &Repo, path: &str, known: &[KnownStrategy]) -> Result<Manifest
         Err(problems) => document(
             listed,
             Loaded::Refused {
-                diagnostics: rendered(&problems),
+                diagnostics: mistakes(&problems),
             },
         ),
     })
@@ -156,7 +159,7 @@ fn strategy_document(
         loaded: match loaded {
             Ok(loaded) => Loaded::Valid(loaded.value),
             Err(problems) => Loaded::Refused {
-                diagnostics: rendered(&problems),
+                diagnostics: mistakes(&problems),
             },
         },
     })

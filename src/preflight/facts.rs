@@ -10,7 +10,10 @@ use super::{Request, dry_run, policy};
 use crate::clock;
 use crate::repo::{Repo, RepoError, remote_facts};
 use launch_checks::targets::{Class, Platform, Pushed};
-use launch_checks::{EnvFacts, Fact, FactKey, Facts, Missing, Severity, TABLE, severity};
+use launch_checks::{
+    CheckResult, Code, EnvFacts, Fact, FactKey, Facts, Missing, Severity, TABLE, severity,
+};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const TREE_SOURCE: &str = "the disk and HEAD";
@@ -33,11 +36,19 @@ fn see<T>(source: &str, look: impl FnOnce() -> Result<T, Missing>) -> Fact<T> {
 }
 
 /// All facts of one run.
-pub(super) fn gather(project: &Project, request: &Request<'_>, progress: &Progress) -> Facts {
+///
+/// What only known results read is not gathered again.
+pub(super) fn gather(
+    project: &Project,
+    request: &Request<'_>,
+    known: &BTreeMap<Code, CheckResult>,
+    progress: &Progress,
+) -> Facts {
     let env = project.env_facts();
     let asked = |key: FactKey| {
         TABLE.iter().any(|row| {
             request.selection.holds(row.code)
+                && !known.contains_key(&row.code)
                 && severity(row.code, &env) != Severity::NotApplicable
                 && row.reads.contains(&key)
         })

@@ -1,6 +1,6 @@
 //! The policy that HEAD is judged by: the approved limits, read from blobs.
 
-use super::documents::rendered;
+use super::documents::mistakes;
 use super::head_files::HeadFiles;
 use super::project::Project;
 use crate::source::{self, Code, Diagnostic, Files as _};
@@ -31,14 +31,14 @@ fn loaded<T>(
         }
         Err(problem) => {
             return Loaded::Refused {
-                diagnostics: rendered(&[problem]),
+                diagnostics: mistakes(&[problem]),
             };
         }
     };
     match read(&bytes) {
         Ok(value) => Loaded::Valid(value),
         Err(problems) => Loaded::Refused {
-            diagnostics: rendered(&problems),
+            diagnostics: mistakes(&problems),
         },
     }
 }

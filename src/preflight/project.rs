@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::repo::{Repo, RepoError};
 use crate::source::{self, Diagnostic, Files as _};
 use launch_checks::targets::{TARGETS_PATH, Target, Targets};
-use launch_checks::{EnvFacts, SelectionError};
+use launch_checks::{EnvFacts, Place, SelectionError};
 use std::path::Path;
 use trader_core::near_miss::near_miss;
 
@@ -61,6 +61,15 @@ impl Unusable {
             Self::Selection(error) => {
                 format!("error: {error}\nhelp: docs/checks.md lists all codes")
             }
+        }
+    }
+
+    /// Where it is wrong, for annotations.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Self::Targets(problems) => problems.iter().map(Diagnostic::place).collect(),
+            Self::NoSuchEnv { .. } => vec![Place::file(TARGETS_PATH, self.render(false))],
+            Self::Selection(_) => Vec::new(),
         }
     }
 

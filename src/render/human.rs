@@ -61,7 +61,10 @@ fn one(out: &mut String, check: &CheckResult, paint: Paint) {
     let status = format!("{:<STATUS_COLUMNS$}", word(check.status));
     let status = paint.with(&status, style(check.status));
     let code = paint.with(&check.code.to_string(), Style::new().dimmed());
-    let message = plain(&check.message);
+    let mut message = plain(&check.message);
+    if check.evidence.contains_key("cached_ms_ago") {
+        message.push_str(" (held before)");
+    }
     match check.status {
         Status::Pass | Status::Skipped => {
             line(

@@ -6,7 +6,7 @@ use launch_checks::Report;
 ///
 /// # Errors
 /// Never for a report of ours; kept as a `Result` so that no panic is reachable.
-pub fn preflight(report: &Report) -> Result<String, serde_json::Error> {
+pub(super) fn preflight(report: &Report) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string_pretty(report)?;
     text.push('\n');
     Ok(text)

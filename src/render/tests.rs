@@ -1,6 +1,6 @@
 //! Both renderings of the same results.
 
-use super::{plain, preflight_human, preflight_json};
+use super::{ReportFormat, plain, preflight, preflight_human};
 use launch_checks::Report;
 use serde_json::json;
 
@@ -56,7 +56,8 @@ fn the_card_for_people() {
 
 #[test]
 fn the_document_for_programs() {
-    insta::assert_snapshot!("preflight_json", preflight_json(&report()).unwrap());
+    let document = preflight(ReportFormat::Json, &report(), false).unwrap();
+    insta::assert_snapshot!("preflight_json", document);
 }
 
 #[test]
@@ -95,4 +96,15 @@ fn control_characters_of_others_do_not_reach_the_terminal() {
     let mut report = report();
     report.checks[1].message = "name \u{1b}]0;owned\u{7}".to_owned();
     assert!(!preflight_human(&report, false).contains('\u{1b}'));
+}
+
+#[test]
+fn every_format_says_the_same_verdict() {
+    use clap::ValueEnum as _;
+    for format in ReportFormat::value_variants() {
+        let text = preflight(*format, &report(), false).unwrap();
+        assert!(text.contains("LC-201"), "{format:?}: {text}");
+        assert!(text.ends_with('\n'), "{format:?}");
+        assert!(text.to_lowercase().contains("fail"), "{format:?}: {text}");
+    }
 }

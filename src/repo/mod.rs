@@ -5,6 +5,7 @@
 //! user's keys. Nothing here judges; what cannot be seen is an error or an entry in `unseen`, never
 //! silence.
 
+mod about;
 mod committed_rules;
 mod content;
 mod export;

@@ -237,6 +237,26 @@ impl Diagnostic {
         }
     }
 
+    /// Where it is, with its one line, for annotations.
+    pub fn place(&self) -> launch_checks::Place {
+        let place = self.place.as_deref();
+        let mut message = self.message.to_string();
+        for (name, fact) in [("seen", &self.seen), ("wanted", &self.wanted)] {
+            if let Some(fact) = fact {
+                for part in ["; ", name, " ", fact] {
+                    message.push_str(part);
+                }
+            }
+        }
+        launch_checks::Place {
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            end_line: place.map(|place| place.end_line),
+            end_column: place.map(|place| place.end_column),
+            ..launch_checks::Place::file(&*self.file, message)
+        }
+    }
+
     /// Everything in one line: `file:line:column: message: seen …, wanted …; help`.
     pub fn one_line(&self) -> String {
         let mut line = format!("{}: {}", self.location(), self.message);
