@@ -4,8 +4,8 @@
 //! 2026-11: fee = shares × 0.07 × p × (1 − p), five decimals. Makers pay nothing; we never count on
 //! being a maker.
 
-use crate::units::{Shares, TokenPrice, Usd};
-use rust_decimal::{Decimal, RoundingStrategy};
+use crate::units::{Shares, TokenPrice, Usd, rounded_up};
+use rust_decimal::Decimal;
 
 /// Fee rate of the crypto Up/Down markets, 0.07.
 pub const TAKER_FEE_RATE: Decimal = Decimal::from_parts(7, 0, 0, false, 2);
@@ -19,7 +19,7 @@ const FEE_DIGITS: u32 = 5;
 /// Fee of a taker trade, rounded up: 5 shares at 0.55 cost 0.08663 USD.
 pub fn taker_fee(shares: Shares, price: TokenPrice) -> Usd {
     let fee = shares.get().saturating_mul(fee_per_share(price));
-    Usd::new(fee.round_dp_with_strategy(FEE_DIGITS, RoundingStrategy::AwayFromZero))
+    Usd::new(rounded_up(fee, FEE_DIGITS))
 }
 
 /// Fee of one share, unrounded: 0.0175 USD at 0.50.

@@ -11,6 +11,7 @@ use crate::view::{AssetHistory, Book, Freshness, MarketView, OracleQuote, UiQuot
 use crate::volatility::VolatilityEstimator;
 use crate::window::{OpenWindow, Window, WindowId, WindowLength, WindowPhase};
 use crate::wire::FeedHealth;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// A window is forgotten this long after its close, ms; its positions live on in the ledger.
@@ -93,8 +94,12 @@ pub struct Market {
     assets: BTreeMap<Asset, AssetState>,
     lengths: Vec<WindowLength>,
     freshness: Freshness,
-    windows: BTreeMap<WindowId, WindowState>,
+    /// In the order of their ids.
+    windows: Vec<WindowState>,
+    /// Where the last one that was asked for stands: mostly it is asked for again.
+    found: Cell<usize>,
     tokens: BTreeMap<TokenId, (WindowId, Outcome)>,
+    changes: u64,
 }
 
 impl Market {
@@ -107,9 +112,39 @@ impl Market {
                 .collect(),
             lengths,
             freshness,
-            windows: BTreeMap::new(),
+            windows: Vec::new(),
+            found: Cell::new(0),
             tokens: BTreeMap::new(),
+            changes: 0,
         }
+    }
+
+    /// Counts what may change a model's answer: prices, listings. Books and the user interface's prices
+    /// are not among it.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    const fn changed(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// Where a window stands in the list.
+    fn place(&self, id: WindowId) -> Option<usize> {
+        let found = self.found.get();
+        if self
+            .windows
+            .get(found)
+            .is_some_and(|known| known.window.id == id)
+        {
+            return Some(found);
+        }
+        let place = self
+            .windows
+            .binary_search_by_key(&id, |known| known.window.id);
+        let place = place.ok()?;
+        self.found.set(place);
+        Some(place)
     }
 
     /// Window lengths that are traded.
@@ -124,6 +159,7 @@ impl Market {
 
     /// Takes an oracle price; `true` when it is a traded asset's instant price.
     pub fn oracle(&mut self, tick: &PriceTick, at: EpochMs) -> bool {
+        self.changed();
         let Some(state) = self.assets.get_mut(&tick.asset) else {
             return false;
         };
@@ -160,7 +196,8 @@ impl Market {
     /// Takes a book; the window it belongs to, if that is listed.
     pub fn book(&mut self, tick: &BookTick, at: EpochMs) -> Option<WindowId> {
         let (id, outcome) = self.tokens.get(&tick.token)?;
-        let window = self.windows.get_mut(id)?;
+        let window = self.place(*id)?;
+        let window = self.windows.get_mut(window)?;
         let slot = match outcome {
             Outcome::Up => &mut window.up,
             Outcome::Down => &mut window.down,
@@ -178,12 +215,13 @@ impl Market {
     /// Takes a listing; what is new is merged, what contradicts is reported and the window is no
     /// longer traded.
     pub fn list(&mut self, tick: &WindowTick, now: EpochMs) -> Option<ListingConflict> {
+        self.changed();
         let id = tick.window.id;
         if !self.assets.contains_key(&id.asset()) || !self.lengths.contains(&id.length()) {
             return None;
         }
         let early = tick.window.reference.is_some() && now < id.open();
-        let Some(known) = self.windows.get_mut(&id) else {
+        let Some(known) = self.place(id).and_then(|place| self.windows.get_mut(place)) else {
             if now >= id.close().plus_ms(KEEP_CLOSED_MS) {
                 return None;
             }
@@ -224,19 +262,18 @@ impl Market {
             self.tokens.insert(window.up.clone(), (id, Outcome::Up));
             self.tokens.insert(window.down.clone(), (id, Outcome::Down));
         }
-        self.windows.insert(
-            id,
-            WindowState {
-                window,
-                up: None,
-                down: None,
-                conflicting: taken,
-                decisions: Vec::new(),
-                exit_decisions: Vec::new(),
-                was_open: false,
-                peaks: Vec::new(),
-            },
-        );
+        let state = WindowState {
+            window,
+            up: None,
+            down: None,
+            conflicting: taken,
+            decisions: Vec::new(),
+            exit_decisions: Vec::new(),
+            was_open: false,
+            peaks: Vec::new(),
+        };
+        let place = self.windows.partition_point(|known| known.window.id < id);
+        self.windows.insert(place, state);
         if taken {
             Some(ListingConflict::Listing)
         } else {
@@ -247,8 +284,9 @@ impl Market {
     /// Forgets windows that closed long ago.
     pub fn forget_closed(&mut self, now: EpochMs) {
         let gone = |id: &WindowId| now >= id.close().plus_ms(KEEP_CLOSED_MS);
-        if self.windows.keys().any(gone) {
-            self.windows.retain(|id, _| !gone(id));
+        if self.windows.iter().any(|known| gone(&known.window.id)) {
+            self.changed();
+            self.windows.retain(|known| !gone(&known.window.id));
             self.tokens.retain(|_, (id, _)| !gone(id));
         }
     }
@@ -296,11 +334,12 @@ impl Market {
 
     /// A window.
     pub fn window(&self, id: WindowId) -> Option<&WindowState> {
-        self.windows.get(&id)
+        self.windows.get(self.place(id)?)
     }
 
     pub(crate) fn window_mut(&mut self, id: WindowId) -> Option<&mut WindowState> {
-        self.windows.get_mut(&id)
+        let place = self.place(id)?;
+        self.windows.get_mut(place)
     }
 
     /// The highest bid that was seen for a position, this one included; buying more begins anew.
@@ -311,7 +350,7 @@ impl Market {
         bought: Shares,
         bid: TokenPrice,
     ) -> TokenPrice {
-        let Some(state) = self.windows.get_mut(&id) else {
+        let Some(state) = self.window_mut(id) else {
             return bid;
         };
         let mut peaks = state.peaks.iter_mut();
@@ -339,13 +378,13 @@ impl Market {
         let length = *self.lengths.get(length)?;
         let open_ms = now.0.div_euclid(length.ms()).checked_mul(length.ms())?;
         let id = WindowId::try_new(asset, length, open_ms / 1_000).ok()?;
-        self.windows.contains_key(&id).then_some(id)
+        self.place(id).map(|_| id)
     }
 
     /// Windows that are not over at `now`.
     pub fn listed(&self, now: EpochMs) -> Vec<WindowId> {
         self.windows
-            .values()
+            .iter()
             .filter(|state| !matches!(state.window.at(now), WindowPhase::Closed))
             .map(|state| state.window.id)
             .collect()

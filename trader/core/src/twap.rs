@@ -6,7 +6,7 @@
 //! How long before the close the venue's samples end is measured on its own average stream
 //! ([`SecondPrices::measure`]), never assumed: other people measured 3 s, undocumented.
 
-use crate::units::{EpochMs, OraclePrice, to_float};
+use crate::units::{EpochMs, OraclePrice, to_float, units_of};
 use rust_decimal::Decimal;
 use std::cmp::Ordering;
 
@@ -195,8 +195,7 @@ impl SecondPrices {
 
     fn mean(&self, end: i64, secs: u32) -> Option<f64> {
         let (from, upto) = (self.upto(end - i64::from(secs))?, self.upto(end)?);
-        let sum = upto.sum.saturating_sub(from.sum);
-        to_float(price_of(sum, i64::from(secs))?.get())
+        float_of(upto.sum.saturating_sub(from.sum), i64::from(secs))
     }
 
     /// How long before its stamp the venue's average ends, ms; 0 while its stream has told nothing.
@@ -248,6 +247,9 @@ impl DelayMeasure {
 }
 
 fn fixed(price: OraclePrice) -> Option<i128> {
+    if let Some(units) = units_of(price.get(), DIGITS) {
+        return Some(units.into());
+    }
     let mut price = price.get().round_dp(DIGITS);
     price.rescale(DIGITS);
     (price.scale() == DIGITS).then(|| price.mantissa())
@@ -255,19 +257,49 @@ fn fixed(price: OraclePrice) -> Option<i128> {
 
 /// `sum / count`, to two digits more than the sums have, halves to even.
 fn price_of(sum: i128, count: i64) -> Option<OraclePrice> {
-    // Sums of a window's prices fit 64 bits as long as a coin costs less than a million.
-    if let (Ok(sum), true) = (i64::try_from(sum.saturating_mul(100)), count > 0) {
-        let (whole, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
-        let up = match (rest * 2).cmp(&count) {
-            Ordering::Less => 0,
-            Ordering::Equal => whole & 1,
-            Ordering::Greater => 1,
-        };
-        return OraclePrice::try_new(Decimal::new(whole.saturating_add(up), DIGITS + 2)).ok();
+    if let Some(units) = mean_units(sum, count) {
+        return OraclePrice::try_new(Decimal::new(units, DIGITS + 2)).ok();
     }
     let sum = Decimal::try_from_i128_with_scale(sum, DIGITS).ok()?;
     let mean = sum.checked_div(Decimal::from(count))?;
     OraclePrice::try_new(mean.round_dp(DIGITS + 2)).ok()
+}
+
+/// The same mean in units of its last digit. Sums of a window's prices fit 64 bits as long as a coin
+/// costs less than a million.
+fn mean_units(sum: i128, count: i64) -> Option<i64> {
+    let sum = i64::try_from(sum).ok()?.checked_mul(100)?;
+    let sum = u64::try_from(sum).ok()?;
+    let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
+    let whole = sum / count;
+    let up = match ((sum - whole * count) * 2).cmp(&count) {
+        Ordering::Less => 0,
+        Ordering::Equal => whole & 1,
+        Ordering::Greater => 1,
+    };
+    i64::try_from(whole + up).ok()
+}
+
+/// Below this a whole number of units is a float exactly, so that one division gives the nearest float.
+const EXACT_UNITS: i64 = 1 << 50;
+/// Units per USD of a mean, 10^([`DIGITS`] + 2).
+const MEAN_UNITS: f64 = 1e10;
+
+/// The float of the same mean.
+fn float_of(sum: i128, count: i64) -> Option<f64> {
+    match mean_units(sum, count) {
+        Some(units) if units > 0 && units < EXACT_UNITS => Some(model_float(units) / MEAN_UNITS),
+        _ => to_float(price_of(sum, count)?.get()),
+    }
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "i64 to f64 has no `From`; the caller holds it below 2^50"
+)]
+fn model_float(units: i64) -> f64 {
+    units as f64
 }
 
 #[cfg(test)]
@@ -400,6 +432,8 @@ mod tests {
             let seen = price_of(sum.into(), count).map(OraclePrice::get);
             let wanted = Some(exact.round_dp(DIGITS + 2)).filter(|mean| *mean > Decimal::ZERO);
             prop_assert_eq!(seen, wanted);
+            let float = float_of(sum.into(), count).map(f64::to_bits);
+            prop_assert_eq!(float, seen.and_then(to_float).map(f64::to_bits));
             // Trailing zeros may cost a float its last bit, and no more.
             let (seen, wanted) = (seen.and_then(to_float), wanted.and_then(to_float));
             let gap = seen.zip(wanted).map_or(0.0, |(seen, wanted)| (seen / wanted - 1.0).abs());

@@ -12,10 +12,11 @@ use crate::refusal::{Figure, Refusal, Refuser};
 use crate::twap::{KnownAverage, SecondPrices};
 use crate::units::{
     Asset, EpochMs, OraclePrice, Outcome, ReferencePrice, Shares, TokenId, TokenPrice, UiPrice,
-    Volatility,
+    Volatility, order,
 };
 use crate::window::OpenWindow;
 use rust_decimal::Decimal;
+use std::cmp::Ordering;
 
 /// An asset's oracle price with the time it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -366,12 +367,10 @@ const fn refuse(code: &'static str) -> Refusal {
 
 fn in_range(code: &'static str, asset: Asset, price: Decimal) -> Result<(), Refusal> {
     let (low, high) = plausible_usd(asset);
-    let limit = if price < low {
-        low
-    } else if price > high {
-        high
-    } else {
-        return Ok(());
+    let limit = match (order(price, low), order(price, high)) {
+        (Ordering::Less, _) => low,
+        (_, Ordering::Greater) => high,
+        _ => return Ok(()),
     };
     Err(Refusal::new(
         code,

@@ -11,6 +11,8 @@ use crate::units::{EpochMs, OraclePrice, Volatility, to_float};
 
 /// Ticks remembered; at one a second enough for the longest return and its tolerance.
 const RING: usize = 64;
+/// The same as a number of samples.
+const RING_SAMPLES: u64 = 64;
 /// A return's other end may lie this far from its nominal distance, ms.
 const LAG_TOLERANCE_MS: i64 = 1_500;
 /// Returns needed of each length before there is an estimate.
@@ -29,6 +31,10 @@ struct Horizon {
     secs: f64,
     count: u32,
     newest: Option<EpochMs>,
+    /// The last step and how much it faded: a feed keeps its step.
+    faded: (i64, f64),
+    /// How many samples are too old to be this horizon's other end.
+    passed: u64,
 }
 
 impl Horizon {
@@ -40,12 +46,19 @@ impl Horizon {
             secs: 0.0,
             count: 0,
             newest: None,
+            faded: (0, 1.0),
+            passed: 0,
         }
     }
 
     fn add(&mut self, at: EpochMs, log_return: f64, lag_ms: i64) {
         if let Some(newest) = self.newest {
-            let fade = libm::exp2(-ms_to_secs(at - newest) / ms_to_secs(self.half_life_ms));
+            let step = at - newest;
+            if step != self.faded.0 {
+                let fade = libm::exp2(-ms_to_secs(step) / ms_to_secs(self.half_life_ms));
+                self.faded = (step, fade);
+            }
+            let (_, fade) = self.faded;
             self.squares *= fade;
             self.secs *= fade;
         }
@@ -65,12 +78,74 @@ impl Horizon {
     }
 }
 
+/// The newest samples (time, log-price), in the order of time.
+#[derive(Debug, Clone)]
+struct Samples {
+    ring: [(i64, f64); RING],
+    /// How many there ever were; the next one's number.
+    seen: u64,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            ring: [(0, 0.0); RING],
+            seen: 0,
+        }
+    }
+}
+
+impl Samples {
+    fn slot(number: u64) -> usize {
+        usize::try_from(number % RING_SAMPLES).unwrap_or(0)
+    }
+
+    fn get(&self, number: u64) -> Option<(i64, f64)> {
+        let is_kept = number < self.seen && self.seen - number <= RING_SAMPLES;
+        is_kept.then(|| self.ring.get(Self::slot(number)).copied())?
+    }
+
+    fn push(&mut self, at: EpochMs, log_price: f64) {
+        if let Some(slot) = self.ring.get_mut(Self::slot(self.seen)) {
+            *slot = (at.0, log_price);
+        }
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// (distance, log-price) of the sample nearest to the horizon's lag before `at`, within the
+    /// tolerance. Of two that are equally near the one that stands first in the ring.
+    fn at_distance(&self, at: EpochMs, horizon: &mut Horizon) -> Option<(i64, f64)> {
+        let lag_ms = horizon.lag_ms;
+        horizon.passed = horizon.passed.max(self.seen.saturating_sub(RING_SAMPLES));
+        let mut best: Option<(u64, i64, f64)> = None;
+        for number in horizon.passed..self.seen {
+            let (t, log_price) = self.get(number)?;
+            let distance = at.0.saturating_sub(t);
+            if distance > lag_ms + LAG_TOLERANCE_MS {
+                // Time only goes on: it will never be near again.
+                horizon.passed = number + 1;
+                continue;
+            }
+            if distance < lag_ms - LAG_TOLERANCE_MS {
+                break;
+            }
+            let off = (distance - lag_ms).abs();
+            let is_better = best.is_none_or(|(known, nearest, _)| {
+                let nearest = (nearest - lag_ms).abs();
+                off < nearest || (off == nearest && Self::slot(number) < Self::slot(known))
+            });
+            if is_better {
+                best = Some((number, distance, log_price));
+            }
+        }
+        best.map(|(_, distance, log_price)| (distance, log_price))
+    }
+}
+
 /// The estimator. One per asset; memory is fixed.
 #[derive(Debug, Clone)]
 pub struct VolatilityEstimator {
-    ring: [(i64, f64); RING],
-    filled: usize,
-    next: usize,
+    ring: Samples,
     last: Option<EpochMs>,
     history_ms: i64,
     short: Horizon,
@@ -100,9 +175,7 @@ impl Made {
 impl Default for VolatilityEstimator {
     fn default() -> Self {
         Self {
-            ring: [(0, 0.0); RING],
-            filled: 0,
-            next: 0,
+            ring: Samples::default(),
             last: None,
             history_ms: 0,
             short: Horizon::new(10_000, 120_000),
@@ -130,29 +203,14 @@ impl VolatilityEstimator {
             let step = at - last;
             self.history_ms = self.history_ms.saturating_add(step.min(HISTORY_GAP_MS));
         }
-        if let Some((lag_ms, earlier)) = self.at_distance(at, self.short.lag_ms) {
-            self.short.add(at, log_price - earlier, lag_ms);
-        }
-        if let Some((lag_ms, earlier)) = self.at_distance(at, self.long.lag_ms) {
-            self.long.add(at, log_price - earlier, lag_ms);
+        for horizon in [&mut self.short, &mut self.long] {
+            if let Some((lag_ms, earlier)) = self.ring.at_distance(at, horizon) {
+                horizon.add(at, log_price - earlier, lag_ms);
+            }
         }
         self.made = Made::of(&self.short, &self.long);
-        if let Some(slot) = self.ring.get_mut(self.next) {
-            *slot = (at.0, log_price);
-        }
-        self.next = (self.next + 1) % RING;
-        self.filled = (self.filled + 1).min(RING);
+        self.ring.push(at, log_price);
         self.last = Some(at);
-    }
-
-    /// The remembered tick nearest to `lag_ms` before `at`, within the tolerance.
-    fn at_distance(&self, at: EpochMs, lag_ms: i64) -> Option<(i64, f64)> {
-        self.ring
-            .iter()
-            .take(self.filled)
-            .map(|(t, log_price)| (at.0.saturating_sub(*t), *log_price))
-            .filter(|(distance, _)| (distance - lag_ms).abs() <= LAG_TOLERANCE_MS)
-            .min_by_key(|(distance, _)| (distance - lag_ms).abs())
     }
 
     /// The estimate at `now`, or `None` while there is not enough fresh, moving history.
@@ -286,6 +344,42 @@ mod tests {
         }
         let seen = estimator.estimate(EpochMs(1_800_000)).unwrap().get();
         assert!((0.3..0.75).contains(&seen), "{seen}");
+    }
+
+    /// The same by looking at every sample that is remembered.
+    fn nearest(samples: &Samples, at: EpochMs, lag_ms: i64) -> Option<(i64, f64)> {
+        let filled = usize::try_from(samples.seen.min(RING_SAMPLES)).unwrap();
+        let near = samples.ring[..filled]
+            .iter()
+            .map(|(t, log_price)| (at.0 - t, *log_price))
+            .filter(|(distance, _)| (distance - lag_ms).abs() <= LAG_TOLERANCE_MS);
+        near.min_by_key(|(distance, _)| (distance - lag_ms).abs())
+    }
+
+    #[test]
+    fn the_nearest_sample_is_found() {
+        let mut rng = Rng::new(9);
+        let mut samples = Samples::default();
+        let (mut short, mut long) = (Horizon::new(10_000, 1), Horizon::new(30_000, 1));
+        let (mut at, mut found) = (0_i64, 0);
+        for n in 0..20_000_u32 {
+            // Mostly a second or so, at times a hole; half seconds make ties.
+            at += match rng.below(50) {
+                0 => 60_000,
+                1..=9 => 2_500,
+                _ => 500 * (1 + i64::from(rng.below(3))),
+            };
+            let now = EpochMs(at);
+            for horizon in [&mut short, &mut long] {
+                let wanted = nearest(&samples, now, horizon.lag_ms);
+                let seen = samples.at_distance(now, horizon);
+                found += usize::from(wanted.is_some());
+                let bits = |(lag_ms, price): (i64, f64)| (lag_ms, price.to_bits());
+                assert_eq!(seen.map(bits), wanted.map(bits), "sample {n}");
+            }
+            samples.push(now, f64::from(n));
+        }
+        assert!(found > 20_000, "{found}");
     }
 
     #[test]

@@ -8,10 +8,11 @@ use super::{Component, Signal, Size, SizingRule, WarmUp, json, refuse};
 use crate::fees::{fee_per_share, taker_fee};
 use crate::manifest::Manifest;
 use crate::refusal::{Figure, Refusal};
-use crate::units::{Shares, TokenPrice, Usd, UsdLimit};
-use rust_decimal::{Decimal, RoundingStrategy};
+use crate::units::{Shares, TokenPrice, Usd, UsdLimit, divided_down, order};
+use rust_decimal::Decimal;
 use serde_json::Value;
 use std::cell::Cell;
+use std::cmp::Ordering;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[];
 
@@ -71,11 +72,7 @@ fn worst_cost(shares: Shares, price: TokenPrice) -> Usd {
 
 fn size(budget: UsdLimit, price: TokenPrice) -> Result<Size, Refusal> {
     let per_share = price.get() + fee_per_share(price);
-    let whole = budget
-        .get()
-        .checked_div(per_share)
-        .unwrap_or(Decimal::ZERO)
-        .round_dp_with_strategy(SHARE_DIGITS, RoundingStrategy::ToZero);
+    let whole = divided_down(budget.get(), per_share, SHARE_DIGITS);
     let mut shares = Shares::try_new(whole).unwrap_or(Shares::ZERO);
     // The venue rounds the fee of the whole order up, which can cost one more hundredth of a share.
     if worst_cost(shares, price) > Usd::from(budget) {
@@ -90,7 +87,7 @@ fn size(budget: UsdLimit, price: TokenPrice) -> Result<Size, Refusal> {
             Figure::Usd(budget.into()),
         ));
     }
-    if shares.get() < MIN_SHARES {
+    if order(shares.get(), MIN_SHARES) == Ordering::Less {
         return Err(refuse(
             "below_min_shares",
             Figure::Decimal(shares.get()),
@@ -98,7 +95,7 @@ fn size(budget: UsdLimit, price: TokenPrice) -> Result<Size, Refusal> {
         ));
     }
     let value = shares * price;
-    if value.get() < MIN_TAKER_USD {
+    if order(value.get(), MIN_TAKER_USD) == Ordering::Less {
         return Err(refuse(
             "below_min_value",
             Figure::Usd(value),

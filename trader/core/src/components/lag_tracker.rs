@@ -58,8 +58,11 @@ struct LagTracker {
     /// Log-prices per step, as a ring: (UI, oracle).
     ring: Box<[(f64, f64)]>,
     filled: usize,
-    /// (UI, oracle) returns, newest first; kept so that a measurement allocates nothing.
-    returns: Box<[(f64, f64)]>,
+    /// Returns newest first, kept so that a measurement allocates nothing: the UI's at every step, and of
+    /// both the steps at which they moved. A sum over those is the sum over all of them: the rest are 0.
+    ui_returns: Box<[f64]>,
+    ui_moves: Vec<Move>,
+    oracle_moves: Vec<Move>,
     /// The newest step.
     step: Option<i64>,
     ui: Option<f64>,
@@ -69,6 +72,14 @@ struct LagTracker {
     history: [u8; MEASUREMENTS],
     history_next: usize,
     history_filled: usize,
+}
+
+/// A return that is not 0.
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    /// Steps before the newest.
+    back: usize,
+    log_return: f64,
 }
 
 /// Sums over pairs of returns: UI with itself, oracle with itself, UI with oracle; pairs in which both
@@ -162,7 +173,9 @@ impl LagTracker {
             cells,
             ring: vec![(0.0, 0.0); cells + LONGEST + 2].into_boxed_slice(),
             filled: 0,
-            returns: vec![(0.0, 0.0); cells + LONGEST].into_boxed_slice(),
+            ui_returns: vec![0.0; cells + LONGEST].into_boxed_slice(),
+            ui_moves: Vec::with_capacity(cells + LONGEST),
+            oracle_moves: Vec::with_capacity(cells),
             step: None,
             ui: None,
             oracle: None,
@@ -225,16 +238,7 @@ impl LagTracker {
         if self.filled < self.cells + LONGEST + 1 {
             return;
         }
-        let Some(mut at) = self.index(step) else {
-            return;
-        };
-        let mut later = self.ring.get(at).copied().unwrap_or_default();
-        for slot in &mut self.returns {
-            at = at.checked_sub(1).unwrap_or(self.ring.len() - 1);
-            let earlier = self.ring.get(at).copied().unwrap_or_default();
-            *slot = (later.0 - earlier.0, later.1 - earlier.1);
-            later = earlier;
-        }
+        self.note_returns(step);
         let mut best: Option<Best> = None;
         for (index, (lag, sums)) in (0_u8..).zip(LAGS.into_iter().zip(self.sums())) {
             if let Some(seen) = sums.correlation(index, lag)
@@ -251,18 +255,62 @@ impl LagTracker {
         self.history_filled = (self.history_filled + 1).min(MEASUREMENTS);
     }
 
-    /// Sums over the oracle's returns and the UI's of each delay before, all delays in one pass: the
-    /// additions of different delays do not wait for each other.
-    fn sums(&self) -> [Sums; LAGS.len()] {
-        let mut all = [Sums::default(); LAGS.len()];
-        for (back, (_, oracle)) in self.returns.iter().take(self.cells).enumerate() {
-            for (sums, lag) in all.iter_mut().zip(LAGS) {
-                let (ui, _) = self.returns.get(back + lag).copied().unwrap_or_default();
-                sums.uu += ui * ui;
-                sums.oo += oracle * oracle;
-                sums.uo += ui * oracle;
-                sums.pairs += u32::from(ui.abs() > 0.0) & u32::from(oracle.abs() > 0.0);
+    /// The returns up to `step`, and which of them are moves.
+    fn note_returns(&mut self, step: i64) {
+        self.ui_moves.clear();
+        self.oracle_moves.clear();
+        let Some(newest) = self.index(step) else {
+            return;
+        };
+        let (older, newer) = self.ring.split_at(newest.min(self.ring.len()));
+        let Some((latest, newer)) = newer.split_first() else {
+            return;
+        };
+        let earlier = older.iter().rev().chain(newer.iter().rev());
+        let mut later = *latest;
+        for (back, (slot, earlier)) in self.ui_returns.iter_mut().zip(earlier).enumerate() {
+            let (ui, oracle) = (later.0 - earlier.0, later.1 - earlier.1);
+            later = *earlier;
+            *slot = ui;
+            if ui.abs() > 0.0 {
+                let log_return = ui;
+                self.ui_moves.push(Move { back, log_return });
             }
+            if back < self.cells && oracle.abs() > 0.0 {
+                let log_return = oracle;
+                self.oracle_moves.push(Move { back, log_return });
+            }
+        }
+    }
+
+    /// Sums over the oracle's returns and the UI's of each delay before.
+    fn sums(&self) -> [Sums; LAGS.len()] {
+        let mut oo = 0.0;
+        let mut joint = [(0.0, 0_u32); LAGS.len()];
+        // All delays in one pass: their additions do not wait for each other.
+        for Move { back, log_return } in &self.oracle_moves {
+            oo += log_return * log_return;
+            for ((uo, pairs), lag) in joint.iter_mut().zip(LAGS) {
+                let ui = self.ui_returns.get(back + lag).copied().unwrap_or(0.0);
+                *uo += ui * log_return;
+                *pairs += u32::from(ui.abs() > 0.0);
+            }
+        }
+        let mut all = joint.map(|(uo, pairs)| Sums {
+            uu: 0.0,
+            oo,
+            uo,
+            pairs,
+        });
+        for (sums, lag) in all.iter_mut().zip(LAGS) {
+            let from = self.ui_moves.partition_point(|ui| ui.back < lag);
+            let upto = self
+                .ui_moves
+                .partition_point(|ui| ui.back < lag + self.cells);
+            let moves = self.ui_moves.get(from..upto).unwrap_or_default();
+            sums.uu = moves
+                .iter()
+                .fold(0.0, |uu, ui| uu + ui.log_return * ui.log_return);
         }
         all
     }
@@ -386,6 +434,64 @@ mod tests {
             .filter(|seed| followed(4, 1e-3, *seed).lag().is_ok())
             .count();
         assert!(believed <= 3, "{believed}");
+    }
+
+    /// Every step of both series, moved or not.
+    fn dense_sums(tracker: &LagTracker) -> [Sums; LAGS.len()] {
+        let step = tracker.step.unwrap();
+        let back = |steps: usize| tracker.back(step, steps).unwrap();
+        let returns = |steps: usize| {
+            let (later, earlier) = (back(steps), back(steps + 1));
+            (later.0 - earlier.0, later.1 - earlier.1)
+        };
+        LAGS.map(|lag| {
+            let mut sums = Sums::default();
+            for steps in 0..tracker.cells {
+                let ((ui, _), (_, oracle)) = (returns(steps + lag), returns(steps));
+                sums.uu += ui * ui;
+                sums.oo += oracle * oracle;
+                sums.uo += ui * oracle;
+                sums.pairs += u32::from(ui.abs() > 0.0 && oracle.abs() > 0.0);
+            }
+            sums
+        })
+    }
+
+    #[test]
+    fn sums_over_the_moves_are_those_over_all_steps() {
+        for seed in 0..20 {
+            let mut rng = Rng::new(seed);
+            let mut tracker = tracker();
+            let mut path = 95_000.0_f64;
+            for step in 0..700_i64 {
+                let at = EpochMs(step * STEP_MS + 10);
+                path *= 1.0 + 1e-5 * rng.normal();
+                if rng.below(4) > 0 {
+                    let price = OraclePrice::try_new(price(path)).unwrap();
+                    tracker.observe(&Observation::Oracle {
+                        price,
+                        at,
+                        seen_at: at,
+                    });
+                }
+                if rng.below(3) > 0 {
+                    let price = UiPrice::try_new(price(path + rng.normal())).unwrap();
+                    tracker.observe(&Observation::Ui {
+                        price,
+                        at,
+                        seen_at: at,
+                    });
+                }
+            }
+            tracker.note_returns(tracker.step.unwrap());
+            let bits = |sums: Sums| {
+                let floats = [sums.uu, sums.oo, sums.uo].map(f64::to_bits);
+                (floats, sums.pairs)
+            };
+            let (seen, wanted) = (tracker.sums(), dense_sums(&tracker));
+            assert_eq!(seen.map(bits), wanted.map(bits), "seed {seed}");
+            assert!(seen.iter().all(|sums| sums.pairs > MIN_PAIRS));
+        }
     }
 
     #[test]

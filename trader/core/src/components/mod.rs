@@ -129,6 +129,11 @@ pub trait SignalSource: Component {
     /// # Errors
     /// A typed refusal when there is nothing to buy.
     fn signal(&self, view: &MarketView<'_>, estimate: &Estimate) -> Result<Signal, Refusal>;
+
+    /// Whether it would look at the view's readings. Making them costs more than most signals.
+    fn looks(&self, _view: &MarketView<'_>) -> bool {
+        true
+    }
 }
 
 /// Whether the moment allows an entry.
@@ -246,6 +251,11 @@ impl Ready<dyn SignalSource> {
     /// The component's refusal.
     pub fn evaluate(&self, view: &MarketView<'_>, estimate: &Estimate) -> Result<Signal, Refusal> {
         self.0.signal(view, estimate)
+    }
+
+    /// See [`SignalSource::looks`].
+    pub fn looks(&self, view: &MarketView<'_>) -> bool {
+        self.0.looks(view)
     }
 }
 

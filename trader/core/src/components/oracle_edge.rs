@@ -144,6 +144,10 @@ impl SignalSource for OracleEdge {
         }
         Ok(signal)
     }
+
+    fn looks(&self, view: &MarketView<'_>) -> bool {
+        view.window().remaining_ms() < self.max_remaining_ms
+    }
 }
 
 impl OracleEdge {

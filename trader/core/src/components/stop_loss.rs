@@ -8,9 +8,10 @@ use super::options::{OptionError, OptionSpec, Options};
 use super::{Component, ExitRule, WarmUp, json};
 use crate::manifest::Manifest;
 use crate::refusal::Refusal;
-use crate::units::PriceGap;
+use crate::units::{PriceGap, order};
 use crate::view::ExitView;
 use serde_json::Value;
+use std::cmp::Ordering;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[];
 
@@ -42,7 +43,8 @@ impl Component for StopLoss {
 impl ExitRule for StopLoss {
     fn exit(&self, view: &ExitView<'_>) -> Option<&'static str> {
         let entry = view.position().entry_price()?;
-        (view.sale_price() <= entry - self.fall.get()).then_some("stop_loss")
+        let at_loss = order(view.sale_price(), entry - self.fall.get()) != Ordering::Greater;
+        at_loss.then_some("stop_loss")
     }
 }
 

@@ -4,9 +4,10 @@ use super::options::{OptionError, OptionSpec, Options};
 use super::{Component, ExitRule, WarmUp, json};
 use crate::manifest::Manifest;
 use crate::refusal::Refusal;
-use crate::units::PriceGap;
+use crate::units::{PriceGap, order};
 use crate::view::ExitView;
 use serde_json::Value;
+use std::cmp::Ordering;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[];
 
@@ -38,6 +39,7 @@ impl Component for TakeProfit {
 impl ExitRule for TakeProfit {
     fn exit(&self, view: &ExitView<'_>) -> Option<&'static str> {
         let entry = view.position().entry_price()?;
-        (view.bid().get() >= entry + self.rise.get()).then_some("take_profit")
+        let at_gain = order(view.bid().get(), entry + self.rise.get()) != Ordering::Less;
+        at_gain.then_some("take_profit")
     }
 }

@@ -9,10 +9,11 @@ use super::{Component, Signal, SignalSource, WarmUp, refuse};
 use crate::manifest::Manifest;
 use crate::model::Estimate;
 use crate::refusal::{Figure, Refusal};
-use crate::units::Outcome;
+use crate::units::{Outcome, order};
 use crate::view::MarketView;
 use rust_decimal::Decimal;
 use serde_json::Value;
+use std::cmp::Ordering;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -75,7 +76,7 @@ impl SignalSource for Threshold {
             [Ok(only), Err(_)] | [Err(_), Ok(only)] => Ok(only),
             [Err(refusal), Err(_)] => Err(refusal),
         }?;
-        if dearest.price.get() <= self.above {
+        if order(dearest.price.get(), self.above) != Ordering::Greater {
             return Err(refuse(
                 "below_threshold",
                 Figure::Decimal(dearest.price.get()),

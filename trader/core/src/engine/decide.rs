@@ -101,15 +101,25 @@ impl Engine {
                 ))),
                 WindowPhase::Open(open) => Some(market.view(state, open)),
             });
-        self.estimates.clear();
+        // The second book of a message changes no price, so the models would answer the same again.
+        let asked = Some((id, now, market.changes()));
+        let is_same = self.estimated == asked;
+        self.estimated = asked;
         self.estimates.resize(self.strategies.len(), None);
+        for (instance, estimate) in self.strategies.iter().zip(&mut self.estimates) {
+            if !(is_same && instance.has_price_model()) {
+                *estimate = None;
+            }
+        }
         for (index, instance) in self.strategies.iter().enumerate() {
             if instance.asset() != id.asset() {
                 continue;
             }
             let model = self.models.get(index).copied().unwrap_or(index);
             let proposal = match (&view, self.estimates.get_mut(model)) {
-                (Some(Ok(view)), Some(estimate)) => Some(instance.decide_with(view, estimate)),
+                (Some(Ok(view)), Some(estimate)) => {
+                    Some(instance.decide(view, &self.analyses, estimate))
+                }
                 (Some(Err(refusal)), _) => Some(Err(*refusal)),
                 (None, _) | (_, None) => None,
             };

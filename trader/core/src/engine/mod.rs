@@ -26,11 +26,11 @@ use crate::near_miss::near_miss;
 use crate::order::{Order, OrderId};
 use crate::refusal::Refusal;
 use crate::safeguards::{Approved, CeilingError, check_ceilings};
-use crate::strategy::{CompositionError, StrategyInstance};
+use crate::strategy::{Analyses, CompositionError, StrategyInstance};
 use crate::strategy_file::StrategyFile;
 use crate::units::{Asset, EpochMs, Outcome, StrategyId, UnitError};
 use crate::view::{Freshness, UiQuote};
-use crate::window::WindowLength;
+use crate::window::{WindowId, WindowLength};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -100,6 +100,8 @@ pub struct Engine {
     unsold: BTreeMap<PositionKey, &'static str>,
     /// Strategy by strategy in the manifest's order of priority, asset by asset.
     strategies: Vec<StrategyInstance>,
+    /// What they follow of their assets' prices.
+    analyses: Analyses,
     /// Per strategy the first one whose model is the same: it is asked once per event.
     models: Vec<usize>,
     market: Market,
@@ -112,6 +114,8 @@ pub struct Engine {
     /// Of the present event; kept for their memory only.
     proposals: Vec<decide::Proposed>,
     estimates: Vec<Option<Result<Estimate, Refusal>>>,
+    /// What the estimates belong to: a window at an instant, after so many changes of the prices.
+    estimated: Option<(WindowId, EpochMs, u64)>,
     leaving: Vec<(StrategyId, Outcome)>,
 }
 
@@ -164,13 +168,15 @@ impl Engine {
             max_oracle_age_ms: manifest.safeguards.max_oracle_age_ms.get().into(),
             max_book_age_ms: manifest.safeguards.max_book_age_ms.get().into(),
         };
-        let strategies = compose(manifest, files)?;
+        let mut analyses = Analyses::default();
+        let strategies = compose(manifest, files, &mut analyses)?;
         let mut engine = Self {
             schema_version: manifest.schema_version,
             flatten_secs: manifest.exit.flatten_secs,
             unsold: BTreeMap::new(),
             models: same_models(&strategies),
             strategies,
+            analyses,
             market: Market::new(&manifest.assets, lengths, freshness),
             gateway,
             ledger,
@@ -180,6 +186,7 @@ impl Engine {
             tally: Tally::default(),
             proposals: Vec::new(),
             estimates: Vec::new(),
+            estimated: None,
             leaving: Vec::new(),
         };
         // What needs no history is ready at once: exits must work from the first tick.
@@ -205,7 +212,8 @@ impl Engine {
                 self.tally.tick();
                 if self.market.oracle(tick, at) {
                     let (price, seen_at) = (tick.price, event.t);
-                    self.observe(tick.asset, &Observation::Oracle { price, at, seen_at });
+                    let seen = Observation::Oracle { price, at, seen_at };
+                    self.analyses.observe(tick.asset, &seen);
                     self.warm_up(tick.asset, out);
                     self.decide_asset(tick.asset, out);
                 }
@@ -214,7 +222,8 @@ impl Engine {
                 self.tally.tick();
                 if let Some(UiQuote { asset, price, .. }) = self.market.spot(tick, at) {
                     let seen_at = event.t;
-                    if self.observe(asset, &Observation::Ui { price, at, seen_at }) {
+                    let seen = Observation::Ui { price, at, seen_at };
+                    if self.analyses.observe(asset, &seen) {
                         self.decide_asset(asset, out);
                     }
                 }
@@ -255,18 +264,6 @@ impl Engine {
         self.gateway.may_send(order, &self.ledger, now)
     }
 
-    /// Shows a price to the asset's strategies; whether any of them looks at such prices.
-    fn observe(&mut self, asset: Asset, seen: &Observation) -> bool {
-        let mut looks = false;
-        for instance in &mut self.strategies {
-            if instance.asset() == asset && instance.has_analyses() {
-                instance.observe(seen);
-                looks = true;
-            }
-        }
-        looks
-    }
-
     fn warm_up(&mut self, asset: Asset, out: &mut Commands) {
         let waiting =
             |instance: &StrategyInstance| instance.asset() == asset && !instance.is_ready();
@@ -275,7 +272,7 @@ impl Engine {
         }
         let facts = self.market.warm_up(asset, self.now);
         for instance in &mut self.strategies {
-            if waiting(instance) && instance.warm_up(&facts).is_ok() {
+            if waiting(instance) && instance.warm_up(&facts, &mut self.analyses).is_ok() {
                 let line = Line {
                     t_ms: self.now,
                     kind: "ready",
@@ -321,6 +318,7 @@ impl Engine {
 fn compose(
     manifest: &Manifest,
     files: &BTreeMap<StrategyId, StrategyFile>,
+    analyses: &mut Analyses,
 ) -> Result<Vec<StrategyInstance>, EngineError> {
     let mut instances = Vec::with_capacity(manifest.strategies.len() * manifest.assets.len());
     for id in &manifest.strategies {
@@ -333,7 +331,8 @@ fn compose(
             });
         };
         for asset in &manifest.assets {
-            instances.push(StrategyInstance::compose(id, *asset, file, manifest)?);
+            let instance = StrategyInstance::compose(id, *asset, file, manifest, analyses)?;
+            instances.push(instance);
         }
     }
     Ok(instances)

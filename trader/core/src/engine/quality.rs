@@ -9,15 +9,15 @@ use crate::order::Purpose;
 use crate::quality::{FeedWatch, QualityRules};
 use crate::refusal::Refusal;
 use crate::strategy_file::StrategyFile;
-use crate::units::{Asset, StrategyId};
-use rust_decimal::prelude::ToPrimitive as _;
+use crate::units::{Asset, StrategyId, to_float};
 use std::collections::BTreeMap;
 
 /// What the gate follows.
 #[derive(Debug)]
 pub(super) struct Quality {
     rules: BTreeMap<StrategyId, QualityRules>,
-    feeds: BTreeMap<Asset, FeedWatch>,
+    /// By asset, in the order of [`Asset::ALL`]: they are asked on every event.
+    feeds: Vec<(Asset, FeedWatch)>,
     /// The shortest silence that any strategy calls a loss, ms: what is asked on every event.
     least_silence_ms: i64,
     /// Results of an earlier run are judged at the first event.
@@ -40,9 +40,10 @@ impl Quality {
         Self {
             least_silence_ms: silences.min().unwrap_or(0),
             rules,
-            feeds: assets
-                .iter()
-                .map(|asset| (*asset, FeedWatch::default()))
+            feeds: Asset::ALL
+                .into_iter()
+                .filter(|asset| assets.contains(asset))
+                .map(|asset| (asset, FeedWatch::default()))
                 .collect(),
             has_judged: false,
         }
@@ -55,9 +56,19 @@ impl Quality {
 
     /// A person has looked: feeds are learnt anew.
     pub(super) fn forget(&mut self) {
-        for watch in self.feeds.values_mut() {
+        for (_, watch) in &mut self.feeds {
             watch.forget();
         }
+    }
+
+    fn feed(&self, asset: Asset) -> Option<&FeedWatch> {
+        let mut feeds = self.feeds.iter();
+        feeds.find_map(|(of, watch)| (*of == asset).then_some(watch))
+    }
+
+    fn feed_mut(&mut self, asset: Asset) -> Option<&mut FeedWatch> {
+        let mut feeds = self.feeds.iter_mut();
+        feeds.find_map(|(of, watch)| (*of == asset).then_some(watch))
     }
 }
 
@@ -66,11 +77,11 @@ impl Engine {
     pub(super) fn follow_feeds(&mut self, event: &Event, out: &mut Commands) {
         let now = self.now;
         let mut silent_ms = 0;
-        let turned = Asset::ALL.map(|asset| {
-            let watch = self.quality.feeds.get_mut(&asset)?;
+        let mut turned = [None; Asset::ALL.len()];
+        for ((asset, watch), slot) in self.quality.feeds.iter_mut().zip(&mut turned) {
             silent_ms = silent_ms.max(watch.silent_ms(now));
-            watch.turn(now).then_some(asset)
-        });
+            *slot = watch.turn(now).then_some(*asset);
+        }
         if silent_ms > self.quality.least_silence_ms {
             self.shut(|rules| rules.judge_silence(silent_ms), out);
         }
@@ -79,16 +90,14 @@ impl Engine {
         }
         match &event.kind {
             EventKind::Oracle(tick) => {
-                if let Some(watch) = self.quality.feeds.get_mut(&tick.asset) {
+                if let Some(watch) = self.quality.feed_mut(tick.asset) {
                     watch.oracle(now);
                 }
             }
             EventKind::Book(tick) => {
                 let spread = tick.ask.zip(tick.bid);
-                let spread = spread.and_then(|(ask, bid)| (ask.get() - bid.get()).to_f64());
-                if let (Some(watch), Some(spread)) =
-                    (self.quality.feeds.get_mut(&tick.asset), spread)
-                {
+                let spread = spread.and_then(|(ask, bid)| to_float(ask.get() - bid.get()));
+                if let (Some(watch), Some(spread)) = (self.quality.feed_mut(tick.asset), spread) {
                     watch.spread(spread);
                 }
             }
@@ -104,7 +113,7 @@ impl Engine {
     }
 
     fn judge_pattern(&mut self, asset: Asset, out: &mut Commands) {
-        let due: Vec<(StrategyId, Refusal)> = match self.quality.feeds.get(&asset) {
+        let due: Vec<(StrategyId, Refusal)> = match self.quality.feed(asset) {
             None => Vec::new(),
             Some(watch) => self
                 .quality

@@ -36,7 +36,8 @@ impl Engine {
             ),
             ("exit.flatten_secs", json(&self.flatten_secs)),
         ];
-        let components = self.strategies.iter().flat_map(StrategyInstance::held);
+        let instances = self.strategies.iter();
+        let components = instances.flat_map(|instance| instance.held(&self.analyses));
         for (key, value) in own.into_iter().chain(self.gateway.held()).chain(components) {
             match values.get(key) {
                 Some(known) if *known != value => differing.push(key.to_owned()),
@@ -55,7 +56,7 @@ impl Engine {
     pub fn components(&self) -> Vec<ComponentHealth> {
         self.strategies
             .iter()
-            .flat_map(StrategyInstance::components)
+            .flat_map(|instance| instance.components(&self.analyses))
             .collect()
     }
 

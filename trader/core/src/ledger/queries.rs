@@ -68,8 +68,11 @@ impl LedgerState {
         &self,
         window: WindowId,
     ) -> impl Iterator<Item = (&StrategyId, Outcome, &Position)> {
-        self.windows
-            .get(&window)
+        // What is held makes its window active, and few are.
+        let is_active = self.active.contains(&window);
+        is_active
+            .then(|| self.windows.get(&window))
+            .flatten()
             .into_iter()
             .flat_map(WindowBook::held)
             .map(|((owner, outcome), position)| (owner, *outcome, position))

@@ -8,9 +8,10 @@ use super::{GateFacts, Safeguard, refuse};
 use crate::manifest::Manifest;
 use crate::order::Order;
 use crate::refusal::{Figure, Refusal};
-use crate::units::Usd;
+use crate::units::{Usd, order as order_of};
 use rust_decimal::Decimal;
 use serde_json::Value;
+use std::cmp::Ordering;
 
 /// A compiled-in bound on one manifest key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub(super) fn build(_: &Manifest) -> Box<dyn Safeguard> {
 impl Safeguard for Ceilings {
     fn judge(&self, order: &Order, facts: &GateFacts<'_>) -> Result<(), Refusal> {
         let usd = |seen: Usd, max: Decimal| {
-            if seen.get() > max {
+            if order_of(seen.get(), max) == Ordering::Greater {
                 return Err(refuse(
                     "ceiling",
                     Figure::Usd(seen),
@@ -115,7 +116,7 @@ impl Safeguard for Ceilings {
         };
         usd(order.worst_cost, ORDER_USD)?;
         usd(facts.ledger.exposure() + order.worst_cost, EXPOSURE_USD)?;
-        if order.shares.get() > ORDER_SHARES {
+        if order_of(order.shares.get(), ORDER_SHARES) == Ordering::Greater {
             let seen = Figure::Decimal(order.shares.get());
             return Err(refuse("ceiling", seen, Figure::Decimal(ORDER_SHARES)));
         }

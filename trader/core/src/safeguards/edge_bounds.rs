@@ -9,7 +9,7 @@ use crate::fees::TAKER_FEE_RATE_F64;
 use crate::manifest::Manifest;
 use crate::order::Order;
 use crate::refusal::{Figure, Refusal};
-use crate::units::PriceGap;
+use crate::units::{PriceGap, to_float};
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub(super) fn build(manifest: &Manifest) -> Box<dyn Safeguard> {
 impl Safeguard for EdgeBounds {
     fn judge(&self, order: &Order, facts: &GateFacts<'_>) -> Result<(), Refusal> {
         let (min, max) = self.floats;
-        let (Some(fair), Some(price)) = (facts.fair, order.price.get().to_f64()) else {
+        let (Some(fair), Some(price)) = (facts.fair, to_float(order.price.get())) else {
             return Err(refuse("edge_bounds", Figure::None, Figure::Real(min)));
         };
         let edge = fair.get() - price - TAKER_FEE_RATE_F64 * price * (1.0 - price);

@@ -5,8 +5,9 @@ use super::{GateFacts, Safeguard, json, refuse};
 use crate::manifest::Manifest;
 use crate::order::Order;
 use crate::refusal::{Figure, Refusal};
-use crate::units::PriceGap;
+use crate::units::{PriceGap, order as order_of};
 use serde_json::Value;
+use std::cmp::Ordering;
 
 #[derive(Debug)]
 struct PriceCollar {
@@ -26,7 +27,7 @@ impl Safeguard for PriceCollar {
             return Err(refuse("price_collar", Figure::None, limit));
         };
         let gap = (order.price.get() - shown.get()).abs();
-        if gap > self.max.get() {
+        if order_of(gap, self.max.get()) == Ordering::Greater {
             return Err(refuse("price_collar", Figure::Decimal(gap), limit));
         }
         Ok(())

@@ -221,14 +221,10 @@ fn givers(needs: Quantity) -> String {
         .join(" or ")
 }
 
-/// Whether a component reads nothing of its own strategy: the same view gives the same answer.
-pub(super) fn needs_view_only(id: &str) -> bool {
-    let reads = |quantity: &Quantity| {
-        matches!(
-            quantity,
-            Quantity::Staleness | Quantity::Divergence | Quantity::Lag | Quantity::UpdateForecast
-        )
-    };
+/// Whether a component looks at neither its own strategy's readings nor the books: the same prices, window
+/// and instant give the same answer.
+pub(super) fn needs_prices_only(id: &str) -> bool {
+    let reads = |quantity: &Quantity| quantity.is_reading() || *quantity == Quantity::Book;
     let row = registry::TABLE.iter().find(|row| row.id == id);
     row.is_some_and(|row| !row.needs.iter().any(reads))
 }
@@ -246,7 +242,7 @@ pub(super) fn holders(key: &str) -> String {
 mod tests {
     use super::*;
     use crate::fixtures;
-    use crate::strategy::StrategyInstance;
+    use crate::strategy::{Analyses, StrategyInstance};
     use crate::units::Asset;
     use serde_json::{Value, json};
 
@@ -258,8 +254,14 @@ mod tests {
         }
         let file: StrategyFile = serde_json::from_value(file).unwrap();
         let id = "hybrid".parse().unwrap();
-        StrategyInstance::compose(&id, Asset::Btc, &file, &fixtures::manifest())
-            .map_or_else(|error| error.to_string(), |_| "composed".to_owned())
+        StrategyInstance::compose(
+            &id,
+            Asset::Btc,
+            &file,
+            &fixtures::manifest(),
+            &mut Analyses::default(),
+        )
+        .map_or_else(|error| error.to_string(), |_| "composed".to_owned())
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //! There is no fallback: an unknown component, option or combination, or a manifest value that no
 //! component of the strategy would enforce, is an error with its place in the file.
 
+mod analyses;
 mod composition;
 
+pub(crate) use analyses::{Analyses, AnalysisIndex};
 pub use composition::{CompositionError, CompositionProblem};
 
 use crate::aggregation;
 use crate::components::registry::Component as Built;
 use crate::components::{
-    Analysis, Component, Configured, EntryRule, ExitRule, Observation, ProbabilityModel, Readings,
-    Ready, Role, Signal, SignalSource, Size, SizingRule, WarmUp,
+    Component, Configured, EntryRule, ExitRule, Observation, ProbabilityModel, Readings, Ready,
+    Role, Signal, SignalSource, Size, SizingRule, WarmUp,
 };
 use crate::manifest::Manifest;
 use crate::model::Estimate;
@@ -97,7 +99,7 @@ impl<C: Component + ?Sized> Part<C> {
     }
 }
 
-impl Part<dyn Analysis> {
+impl Part<dyn crate::components::Analysis> {
     fn observe(&mut self, seen: &Observation) {
         match &mut self.slot {
             Slot::Configured(analysis) => analysis.observe(seen),
@@ -130,10 +132,10 @@ struct WeightedSignal {
 pub struct StrategyInstance {
     id: StrategyId,
     asset: Asset,
-    analyses: Vec<Part<dyn Analysis>>,
+    analyses: Vec<(&'static str, AnalysisIndex)>,
     probability: Part<dyn ProbabilityModel>,
-    /// How the model was asked for, if it looks at nothing but the view that all strategies share.
-    view_model: Option<ComponentUse>,
+    /// How the model was asked for, if it looks at nothing but the prices that all strategies share.
+    price_model: Option<ComponentUse>,
     signals: Vec<WeightedSignal>,
     aggregation: Aggregation,
     entry: Part<dyn EntryRule>,
@@ -149,11 +151,12 @@ impl StrategyInstance {
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub fn compose(
+    pub(crate) fn compose(
         id: &StrategyId,
         asset: Asset,
         file: &StrategyFile,
         manifest: &Manifest,
+        shared: &mut Analyses,
     ) -> Result<Self, CompositionError> {
         let at = |pointer: &str, problem: CompositionProblem| CompositionError {
             strategy: id.clone(),
@@ -175,14 +178,14 @@ impl StrategyInstance {
             composition::build(use_, role, manifest)
                 .map_err(|(field, problem)| at(&format!("{pointer}{field}"), problem))
         };
-        let mut analyses: Vec<Part<dyn Analysis>> = Vec::with_capacity(file.analyses.len());
+        let mut analyses = Vec::with_capacity(file.analyses.len());
         for (n, use_) in file.analyses.iter().enumerate() {
             let pointer = format!("/analyses/{n}");
             if let (name, Built::Analysis(analysis)) = place(&pointer, use_, Role::Analysis)? {
-                if analyses.iter().any(|known| known.id == name) {
+                if analyses.iter().any(|(known, _)| *known == name) {
                     return Err(at(&pointer, CompositionProblem::Twice(name)));
                 }
-                analyses.push(Part::new(name, analysis));
+                analyses.push((name, shared.share(asset, use_, name, analysis)));
             }
         }
         let mut signals: Vec<WeightedSignal> = Vec::with_capacity(file.signals.len());
@@ -231,7 +234,7 @@ impl StrategyInstance {
             asset,
             analyses,
             probability: Part::new(probability_id, probability),
-            view_model: composition::needs_view_only(probability_id)
+            price_model: composition::needs_prices_only(probability_id)
                 .then(|| file.probability.clone()),
             signals,
             aggregation: file.aggregation,
@@ -241,7 +244,7 @@ impl StrategyInstance {
             is_ready: false,
             waiting_for: NOT_READY,
         };
-        let held = instance.held();
+        let held = instance.held(shared);
         match HELD_KEYS.into_iter().find(|key| !held.contains_key(*key)) {
             Some(key) => Err(at(
                 "",
@@ -252,18 +255,6 @@ impl StrategyInstance {
             )),
             None => Ok(instance),
         }
-    }
-
-    /// Shows its analyses a price of its asset.
-    pub fn observe(&mut self, seen: &Observation) {
-        for analysis in &mut self.analyses {
-            analysis.observe(seen);
-        }
-    }
-
-    /// Whether prices of the user interface can change its mind.
-    pub const fn has_analyses(&self) -> bool {
-        !self.analyses.is_empty()
     }
 
     /// The strategy's id.
@@ -285,8 +276,8 @@ impl StrategyInstance {
     ///
     /// # Errors
     /// What the first unready component still misses.
-    pub fn warm_up(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
-        let warmed = self.warm_parts(facts);
+    pub(crate) fn warm_up(&mut self, facts: &WarmUp, shared: &mut Analyses) -> Result<(), Refusal> {
+        let warmed = self.warm_parts(facts, shared);
         match warmed {
             Ok(()) => self.is_ready = true,
             Err(refusal) => self.waiting_for = refusal,
@@ -294,7 +285,7 @@ impl StrategyInstance {
         warmed
     }
 
-    fn warm_parts(&mut self, facts: &WarmUp) -> Result<(), Refusal> {
+    fn warm_parts(&mut self, facts: &WarmUp, shared: &mut Analyses) -> Result<(), Refusal> {
         // Exits first: a position of an earlier run must be left even while the model warms up.
         for exit in &mut self.exits {
             exit.warm_up(facts)?;
@@ -305,34 +296,33 @@ impl StrategyInstance {
             signal.part.warm_up(facts)?;
         }
         self.probability.warm_up(facts)?;
-        for analysis in &mut self.analyses {
-            analysis.warm_up(facts)?;
+        for (_, analysis) in &self.analyses {
+            shared.warm_up(*analysis, facts)?;
         }
         Ok(())
-    }
-
-    /// What it would buy in this view.
-    ///
-    /// # Errors
-    /// The refusal of the first component that says no.
-    pub fn decide(&self, view: &MarketView<'_>) -> Result<Proposal, Refusal> {
-        self.decide_with(view, &mut None)
     }
 
     /// Whether both ask the same model of the same asset, so that one answer serves both.
     pub(crate) fn shares_model_with(&self, other: &Self) -> bool {
         self.asset == other.asset
-            && self.view_model.is_some()
-            && self.view_model == other.view_model
+            && self.price_model.is_some()
+            && self.price_model == other.price_model
     }
 
-    /// The same, with the model's answer if it is known already; else it is asked and kept.
+    /// Whether its model answers the same as long as prices, window and instant are the same.
+    pub(crate) const fn has_price_model(&self) -> bool {
+        self.price_model.is_some()
+    }
+
+    /// What it would buy in this view, with the model's answer if it is known already; else it is asked
+    /// and kept.
     ///
     /// # Errors
-    /// As [`Self::decide`].
-    pub(crate) fn decide_with(
+    /// The refusal of the first component that says no.
+    pub(crate) fn decide(
         &self,
         view: &MarketView<'_>,
+        shared: &Analyses,
         known: &mut Option<Result<Estimate, Refusal>>,
     ) -> Result<Proposal, Refusal> {
         let (true, Some(probability), Some(entry), Some(sizing)) = (
@@ -343,7 +333,10 @@ impl StrategyInstance {
         ) else {
             return Err(self.waiting_for);
         };
-        let readings = self.read(view);
+        if let (Some(Err(refusal)), true) = (*known, self.price_model.is_some()) {
+            return Err(refusal);
+        }
+        let readings = self.read(view, shared);
         let view = &view.with_readings(&readings);
         let estimate = (*known.get_or_insert_with(|| probability.evaluate(view)))?;
         let signal = self.signal(view, &estimate)?;
@@ -356,11 +349,17 @@ impl StrategyInstance {
         })
     }
 
-    /// What the analyses read now.
-    fn read(&self, view: &MarketView<'_>) -> Readings {
+    /// What the analyses read now; nothing, when no part of the strategy would look at it.
+    fn read(&self, view: &MarketView<'_>, shared: &Analyses) -> Readings {
         let mut readings = Readings::NONE;
-        for analysis in self.analyses.iter().filter_map(Part::ready) {
-            analysis.read(view, &mut readings);
+        let mut signals = self.signals.iter().filter_map(|signal| signal.part.ready());
+        let looks = self.price_model.is_none() || signals.any(|signal| signal.looks(view));
+        if looks {
+            for (_, index) in &self.analyses {
+                if let Some(analysis) = shared.ready(*index) {
+                    analysis.read(view, &mut readings);
+                }
+            }
         }
         readings
     }
@@ -404,11 +403,11 @@ impl StrategyInstance {
     }
 
     /// The manifest values that its components hold, by dotted key.
-    pub fn held(&self) -> BTreeMap<&'static str, Value> {
+    pub(crate) fn held(&self, shared: &Analyses) -> BTreeMap<&'static str, Value> {
         let mut held = BTreeMap::new();
         held.extend(self.probability.held());
-        for analysis in &self.analyses {
-            held.extend(analysis.held());
+        for (_, analysis) in &self.analyses {
+            held.extend(shared.held(*analysis));
         }
         for signal in &self.signals {
             held.extend(signal.part.held());
@@ -422,7 +421,7 @@ impl StrategyInstance {
     }
 
     /// Its components and their states.
-    pub fn components(&self) -> Vec<ComponentHealth> {
+    pub(crate) fn components(&self, shared: &Analyses) -> Vec<ComponentHealth> {
         let row = |role: Role, id: &str, state: &str| ComponentHealth {
             id: format!("{}/{role}/{id}/{}", self.id, self.asset),
             state: state.to_owned(),
@@ -436,10 +435,11 @@ impl StrategyInstance {
             row(Role::Entry, self.entry.id, self.entry.state()),
             row(Role::Sizing, self.sizing.id, self.sizing.state()),
         ];
+        let analyses = self.analyses.iter();
         rows.extend(
-            self.analyses
-                .iter()
-                .map(|analysis| row(Role::Analysis, analysis.id, analysis.state())),
+            analyses
+                .filter_map(|(_, analysis)| shared.row(*analysis))
+                .map(|(id, state)| row(Role::Analysis, id, state)),
         );
         rows.extend(
             self.signals

@@ -99,7 +99,7 @@ pub fn decimal_schema(wanted: &str, range: DecimalRange) -> schemars::Schema {
 macro_rules! decimal_unit {
     ($(#[$doc:meta])* $name:ident, $wanted:literal, $range:ident, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Serialize, Deserialize)]
         #[serde(try_from = "DecimalText", into = "String")]
         pub struct $name(Decimal);
 
@@ -113,6 +113,32 @@ macro_rules! decimal_unit {
             /// The bare decimal, for arithmetic that the table above does not know.
             pub const fn get(self) -> Decimal {
                 self.0
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                order(self.0, other.0) == Ordering::Equal
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                order(self.0, other.0)
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.0.hash(state);
             }
         }
 

@@ -20,6 +20,7 @@ mod ids;
 mod model_floats;
 mod money;
 mod time;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,4 @@ pub use money::{
     OraclePrice, PriceGap, ReferencePrice, Shares, TokenPrice, UiPrice, Usd, UsdLimit,
 };
 pub use time::EpochMs;
+pub(crate) use whole::{divided_down, order, rounded_up, units_of};

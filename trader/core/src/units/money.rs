@@ -4,9 +4,12 @@
 
 use super::decimal::{DecimalRange, DecimalText, decimal_schema, decimal_unit, parse_decimal};
 use super::error::UnitError;
+use super::whole::{is_positive, order};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 decimal_unit!(
@@ -21,49 +24,49 @@ decimal_unit!(
     UsdLimit,
     "a limit in USD above 0, like \"20\"",
     Positive,
-    |v| *v > Decimal::ZERO
+    |v| is_positive(*v)
 );
 decimal_unit!(
     /// Dollars per coin as the oracle (Chainlink) publishes it: what the model's S is made of.
     OraclePrice,
     "an oracle price in USD above 0",
     Positive,
-    |v| *v > Decimal::ZERO
+    |v| is_positive(*v)
 );
 decimal_unit!(
     /// Dollars per coin as the venue's user interface shows it: another source, which settles nothing.
     UiPrice,
     "a UI price in USD above 0",
     Positive,
-    |v| *v > Decimal::ZERO
+    |v| is_positive(*v)
 );
 decimal_unit!(
     /// The oracle price that a window settles against ("price to beat"): the model's K.
     ReferencePrice,
     "a reference price in USD above 0",
     Positive,
-    |v| *v > Decimal::ZERO
+    |v| is_positive(*v)
 );
 decimal_unit!(
     /// Dollars per share of an outcome token that pays 1 or 0: strictly between 0 and 1.
     TokenPrice,
     "a token price strictly between 0 and 1, like \"0.72\"",
     InsideUnit,
-    |v| *v > Decimal::ZERO && *v < Decimal::ONE
+    |v| is_positive(*v) && order(*v, Decimal::ONE) == Ordering::Less
 );
 decimal_unit!(
     /// Outcome tokens, never negative. The venue trades hundredths of a share.
     Shares,
     "a number of shares, 0 or more",
     NonNegative,
-    |v| *v >= Decimal::ZERO
+    |v| is_positive(*v) || v.is_zero()
 );
 decimal_unit!(
     /// A difference of prices in dollars per share, between 0 and 1 (edge bounds, collars, stops).
     PriceGap,
     "a price difference from 0 to 1, like \"0.10\"",
     Unit,
-    |v| *v >= Decimal::ZERO && *v <= Decimal::ONE
+    |v| (is_positive(*v) || v.is_zero()) && order(*v, Decimal::ONE) != Ordering::Greater
 );
 
 impl Usd {
@@ -138,7 +141,7 @@ impl Shares {
 
     /// `self - other`, or `None` below zero.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
-        (self.0 >= other.0).then(|| Self(self.0 - other.0))
+        (self >= other).then(|| Self(self.0 - other.0))
     }
 }
 
