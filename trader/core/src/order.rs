@@ -12,8 +12,8 @@ use std::str::FromStr;
 
 /// `btc-5m-1769949000/probability-model/1`: the same attempt has the same id however often it is
 /// repeated, so that a retry can never become a second order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct OrderId {
     /// The window it trades.
     pub window: WindowId,
@@ -21,6 +21,12 @@ pub struct OrderId {
     pub strategy: StrategyId,
     /// Counts the strategy's orders in this window, from 1.
     pub sequence: u32,
+}
+
+impl Serialize for OrderId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for OrderId {

@@ -46,12 +46,18 @@ impl WindowLength {
 }
 
 /// `btc-15m-1769949000`: asset, length, open in Unix seconds. One spelling, parsed once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct WindowId {
     asset: Asset,
     length: WindowLength,
     open_secs: i64,
+}
+
+impl Serialize for WindowId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl WindowId {

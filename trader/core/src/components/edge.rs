@@ -39,6 +39,10 @@ impl SignalSource for Edge {
     fn signal(&self, view: &MarketView<'_>, estimate: &Estimate) -> Result<Signal, Refusal> {
         better_side(view, estimate.up)
     }
+
+    fn looks(&self, _: &MarketView<'_>) -> bool {
+        false
+    }
 }
 
 /// What the token of `outcome` would bring at its ask.

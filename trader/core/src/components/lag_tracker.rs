@@ -13,6 +13,7 @@ use crate::units::{EpochMs, to_float};
 use crate::view::MarketView;
 use rust_decimal::Decimal;
 use serde_json::Value;
+use std::collections::VecDeque;
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -58,11 +59,9 @@ struct LagTracker {
     /// Log-prices per step, as a ring: (UI, oracle).
     ring: Box<[(f64, f64)]>,
     filled: usize,
-    /// Returns newest first, kept so that a measurement allocates nothing: the UI's at every step, and of
-    /// both the steps at which they moved. A sum over those is the sum over all of them: the rest are 0.
-    ui_returns: Box<[f64]>,
-    ui_moves: Vec<Move>,
-    oracle_moves: Vec<Move>,
+    returns: Returns,
+    /// The newest sample, whence the next return.
+    sampled: Option<(f64, f64)>,
     /// The newest step.
     step: Option<i64>,
     ui: Option<f64>,
@@ -74,12 +73,43 @@ struct LagTracker {
     history_filled: usize,
 }
 
-/// A return that is not 0.
-#[derive(Debug, Clone, Copy)]
-struct Move {
-    /// Steps before the newest.
-    back: usize,
-    log_return: f64,
+/// The returns of both series, step by step, as the correlations need them: every step of the UI's, the
+/// steps at which the oracle moved, and how many pairs moved at each delay.
+#[derive(Debug)]
+struct Returns {
+    cells: usize,
+    /// The UI's returns and their squares, written twice, `span` apart, so that the newest `span` of them
+    /// always stand in one piece.
+    ui: Box<[f64]>,
+    squares: Box<[f64]>,
+    span: usize,
+    /// Where the newest one is written first.
+    at: usize,
+    /// The oracle's moves of the last `cells` steps: (step number, return), oldest first.
+    moves: VecDeque<(u64, f64)>,
+    oracle: OracleSteps,
+    pairs: [u32; LAGS.len()],
+}
+
+/// Whether the oracle moved at each of the last steps.
+#[derive(Debug)]
+struct OracleSteps {
+    pushed: u64,
+    /// As a ring of so many steps as are correlated.
+    moved: Box<[bool]>,
+}
+
+impl OracleSteps {
+    /// Notes a step; whether the one that drops out was a move.
+    fn push(&mut self, moved: bool) -> bool {
+        let len = u64::try_from(self.moved.len()).unwrap_or(u64::MAX).max(1);
+        let slot = usize::try_from(self.pushed % len).ok();
+        self.pushed = self.pushed.saturating_add(1);
+        match slot.and_then(|slot| self.moved.get_mut(slot)) {
+            Some(slot) => std::mem::replace(slot, moved),
+            None => false,
+        }
+    }
 }
 
 /// Sums over pairs of returns: UI with itself, oracle with itself, UI with oracle; pairs in which both
@@ -100,17 +130,161 @@ impl Sums {
         if pairs < MIN_PAIRS || !norm.is_finite() || norm <= 0.0 {
             return None;
         }
-        let correlation = (uo / norm).clamp(-MOST, MOST);
-        let z = libm::atanh(correlation) * libm::sqrt(f64::from(pairs) - 3.0);
-        let p_value = libm::erfc(libm::fabs(z) / core::f64::consts::SQRT_2) * TRIED;
         Some(Best {
             index,
             steps: lag,
-            correlation,
-            p_value: p_value.min(1.0),
+            correlation: (uo / norm).clamp(-MOST, MOST),
+            p_value: 1.0,
             beta: (uo / uu).clamp(0.0, BETA_MAX),
         })
     }
+
+    /// Chance of such a correlation of so many pairs without any lag, all tried delays counted.
+    fn p_value(pairs: u32, correlation: f64) -> f64 {
+        let z = libm::atanh(correlation) * libm::sqrt(f64::from(pairs) - 3.0);
+        let p_value = libm::erfc(libm::fabs(z) / core::f64::consts::SQRT_2) * TRIED;
+        p_value.min(1.0)
+    }
+}
+
+impl Returns {
+    fn new(cells: usize) -> Self {
+        // One more step than is correlated: the pair that drops out is looked at last.
+        let span = cells + LONGEST + 1;
+        Self {
+            cells,
+            ui: vec![0.0; 2 * span].into_boxed_slice(),
+            squares: vec![0.0; 2 * span].into_boxed_slice(),
+            span,
+            at: 0,
+            moves: VecDeque::with_capacity(cells + 1),
+            oracle: OracleSteps {
+                pushed: 0,
+                moved: vec![false; cells].into_boxed_slice(),
+            },
+            pairs: [0; LAGS.len()],
+        }
+    }
+
+    /// As before the first step.
+    fn forget(&mut self) {
+        self.ui.fill(0.0);
+        self.squares.fill(0.0);
+        self.moves.clear();
+        self.oracle.moved.fill(false);
+        self.pairs = [0; LAGS.len()];
+    }
+
+    /// Takes the returns of one more step. Allocates nothing: the moves have room for every step.
+    fn push(&mut self, ui: f64, oracle: f64) {
+        self.at = (self.at + 1) % self.span.max(1);
+        for place in [self.at, self.at + self.span] {
+            if let (Some(value), Some(square)) =
+                (self.ui.get_mut(place), self.squares.get_mut(place))
+            {
+                (*value, *square) = (ui, ui * ui);
+            }
+        }
+        let number = self.oracle.pushed;
+        let has_moved = oracle.abs() > 0.0;
+        let drops = self.oracle.push(has_moved);
+        if has_moved {
+            self.moves.push_back((number, oracle));
+        }
+        let oldest = self
+            .oracle
+            .pushed
+            .saturating_sub(u64::try_from(self.cells).unwrap_or(0));
+        while self
+            .moves
+            .front()
+            .is_some_and(|(number, _)| *number < oldest)
+        {
+            self.moves.pop_front();
+        }
+        // Integers: what is added and taken away again leaves nothing behind.
+        let newest = self.at + self.span;
+        let moved = |ui: &[f64], back: usize| {
+            let ui = newest.checked_sub(back).and_then(|place| ui.get(place));
+            u32::from(ui.is_some_and(|ui| ui.abs() > 0.0))
+        };
+        if has_moved || drops {
+            for (pairs, lag) in self.pairs.iter_mut().zip(LAGS) {
+                *pairs += u32::from(has_moved) * moved(&self.ui, lag);
+                let gone = u32::from(drops) * moved(&self.ui, lag + self.cells);
+                *pairs = pairs.saturating_sub(gone);
+            }
+        }
+    }
+
+    /// Sums over the oracle's returns and the UI's of each delay before, each from the newest to the
+    /// oldest. Steps at which the oracle stood still add nothing to its sums.
+    fn sums(&self) -> [Sums; LAGS.len()] {
+        let newest = self.at + self.span;
+        let mut oo = 0.0;
+        let mut uo = [0.0; LAGS.len()];
+        // All delays in one pass: their additions do not wait for each other.
+        for (number, oracle) in self.moves.iter().rev() {
+            oo += oracle * oracle;
+            let back = usize::try_from(self.oracle.pushed - 1 - number).unwrap_or(usize::MAX);
+            let Some(earlier) = before(&self.ui, newest, back) else {
+                continue;
+            };
+            for (uo, ui) in uo.iter_mut().zip(lagged(earlier)) {
+                *uo += ui * oracle;
+            }
+        }
+        let mut uu = [0.0; LAGS.len()];
+        for back in 0..self.cells {
+            let Some(earlier) = before(&self.squares, newest, back) else {
+                continue;
+            };
+            for (uu, square) in uu.iter_mut().zip(lagged(earlier)) {
+                *uu += square;
+            }
+        }
+        let mut all = [Sums::default(); LAGS.len()];
+        let parts = uu.into_iter().zip(uo).zip(self.pairs);
+        for (sums, ((uu, uo), pairs)) in all.iter_mut().zip(parts) {
+            *sums = Sums { uu, oo, uo, pairs };
+        }
+        all
+    }
+}
+
+/// The [`LONGEST`] values before the one that stands `back` steps before `newest`, oldest first.
+fn before(values: &[f64], newest: usize, back: usize) -> Option<&[f64; LONGEST]> {
+    let end = newest.checked_sub(back)?;
+    values.get(end.checked_sub(LONGEST)?..end)?.try_into().ok()
+}
+
+/// The value of each delay.
+const fn lagged(earlier: &[f64; LONGEST]) -> [f64; LAGS.len()] {
+    let [
+        thirty,
+        ..,
+        ten,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        five,
+        _,
+        _,
+        _,
+        _,
+        _,
+        two,
+        _,
+        one,
+        half,
+    ] = *earlier;
+    [half, one, two, five, ten, thirty]
 }
 
 /// The best delay of one measurement.
@@ -173,9 +347,8 @@ impl LagTracker {
             cells,
             ring: vec![(0.0, 0.0); cells + LONGEST + 2].into_boxed_slice(),
             filled: 0,
-            ui_returns: vec![0.0; cells + LONGEST].into_boxed_slice(),
-            ui_moves: Vec::with_capacity(cells + LONGEST),
-            oracle_moves: Vec::with_capacity(cells),
+            returns: Returns::new(cells),
+            sampled: None,
             step: None,
             ui: None,
             oracle: None,
@@ -205,6 +378,8 @@ impl LagTracker {
         if missing >= self.ring.len() {
             // A pause longer than all that is remembered: begin again.
             self.filled = 0;
+            self.returns.forget();
+            self.sampled = None;
             self.best = None;
             self.history = [u8::MAX; MEASUREMENTS];
             self.history_filled = 0;
@@ -214,12 +389,15 @@ impl LagTracker {
             if let Some(slot) = self.index(ended).and_then(|at| self.ring.get_mut(at)) {
                 *slot = (ui, oracle);
             }
+            if let Some(earlier) = self.sampled.replace((ui, oracle)) {
+                self.returns.push(ui - earlier.0, oracle - earlier.1);
+            }
             self.filled = (self.filled + 1).min(self.ring.len());
         }
         let sec = now.0.div_euclid(1_000);
         if sec != self.measured_sec {
             self.measured_sec = sec;
-            self.measure(step);
+            self.measure();
         }
     }
 
@@ -234,18 +412,21 @@ impl LagTracker {
         self.ring.get(self.index(step)?).copied()
     }
 
-    fn measure(&mut self, step: i64) {
+    fn measure(&mut self) {
         if self.filled < self.cells + LONGEST + 1 {
             return;
         }
-        self.note_returns(step);
         let mut best: Option<Best> = None;
-        for (index, (lag, sums)) in (0_u8..).zip(LAGS.into_iter().zip(self.sums())) {
+        let mut pairs = 0;
+        for (index, (lag, sums)) in (0_u8..).zip(LAGS.into_iter().zip(self.returns.sums())) {
             if let Some(seen) = sums.correlation(index, lag)
                 && best.is_none_or(|best| seen.correlation > best.correlation)
             {
-                best = Some(seen);
+                (best, pairs) = (Some(seen), sums.pairs);
             }
+        }
+        if let Some(best) = &mut best {
+            best.p_value = Sums::p_value(pairs, best.correlation);
         }
         self.best = best;
         if let Some(slot) = self.history.get_mut(self.history_next) {
@@ -253,66 +434,6 @@ impl LagTracker {
         }
         self.history_next = (self.history_next + 1) % MEASUREMENTS;
         self.history_filled = (self.history_filled + 1).min(MEASUREMENTS);
-    }
-
-    /// The returns up to `step`, and which of them are moves.
-    fn note_returns(&mut self, step: i64) {
-        self.ui_moves.clear();
-        self.oracle_moves.clear();
-        let Some(newest) = self.index(step) else {
-            return;
-        };
-        let (older, newer) = self.ring.split_at(newest.min(self.ring.len()));
-        let Some((latest, newer)) = newer.split_first() else {
-            return;
-        };
-        let earlier = older.iter().rev().chain(newer.iter().rev());
-        let mut later = *latest;
-        for (back, (slot, earlier)) in self.ui_returns.iter_mut().zip(earlier).enumerate() {
-            let (ui, oracle) = (later.0 - earlier.0, later.1 - earlier.1);
-            later = *earlier;
-            *slot = ui;
-            if ui.abs() > 0.0 {
-                let log_return = ui;
-                self.ui_moves.push(Move { back, log_return });
-            }
-            if back < self.cells && oracle.abs() > 0.0 {
-                let log_return = oracle;
-                self.oracle_moves.push(Move { back, log_return });
-            }
-        }
-    }
-
-    /// Sums over the oracle's returns and the UI's of each delay before.
-    fn sums(&self) -> [Sums; LAGS.len()] {
-        let mut oo = 0.0;
-        let mut joint = [(0.0, 0_u32); LAGS.len()];
-        // All delays in one pass: their additions do not wait for each other.
-        for Move { back, log_return } in &self.oracle_moves {
-            oo += log_return * log_return;
-            for ((uo, pairs), lag) in joint.iter_mut().zip(LAGS) {
-                let ui = self.ui_returns.get(back + lag).copied().unwrap_or(0.0);
-                *uo += ui * log_return;
-                *pairs += u32::from(ui.abs() > 0.0);
-            }
-        }
-        let mut all = joint.map(|(uo, pairs)| Sums {
-            uu: 0.0,
-            oo,
-            uo,
-            pairs,
-        });
-        for (sums, lag) in all.iter_mut().zip(LAGS) {
-            let from = self.ui_moves.partition_point(|ui| ui.back < lag);
-            let upto = self
-                .ui_moves
-                .partition_point(|ui| ui.back < lag + self.cells);
-            let moves = self.ui_moves.get(from..upto).unwrap_or_default();
-            sums.uu = moves
-                .iter()
-                .fold(0.0, |uu, ui| uu + ui.log_return * ui.log_return);
-        }
-        all
     }
 
     fn lag(&self) -> Result<Lag, Refusal> {
@@ -458,14 +579,29 @@ mod tests {
     }
 
     #[test]
+    fn each_delay_is_its_place_before() {
+        let mut values = [0.0; LONGEST];
+        for (value, n) in values.iter_mut().rev().zip(1_u32..) {
+            *value = f64::from(n);
+        }
+        let steps = lagged(&values).map(f64::to_bits);
+        let wanted = LAGS.map(|lag| f64::from(u32::try_from(lag).unwrap()).to_bits());
+        assert_eq!(steps, wanted);
+    }
+
+    #[test]
     fn sums_over_the_moves_are_those_over_all_steps() {
         for seed in 0..20 {
             let mut rng = Rng::new(seed);
             let mut tracker = tracker();
-            let mut path = 95_000.0_f64;
+            let (mut path, mut offset) = (95_000.0_f64, 0_i64);
             for step in 0..700_i64 {
-                let at = EpochMs(step * STEP_MS + 10);
+                let at = EpochMs((step + offset) * STEP_MS + 10);
                 path *= 1.0 + 1e-5 * rng.normal();
+                if step == 60 {
+                    // Longer than all that is remembered: everything begins again.
+                    offset += 1_000;
+                }
                 if rng.below(4) > 0 {
                     let price = OraclePrice::try_new(price(path)).unwrap();
                     tracker.observe(&Observation::Oracle {
@@ -483,12 +619,11 @@ mod tests {
                     });
                 }
             }
-            tracker.note_returns(tracker.step.unwrap());
             let bits = |sums: Sums| {
                 let floats = [sums.uu, sums.oo, sums.uo].map(f64::to_bits);
                 (floats, sums.pairs)
             };
-            let (seen, wanted) = (tracker.sums(), dense_sums(&tracker));
+            let (seen, wanted) = (tracker.returns.sums(), dense_sums(&tracker));
             assert_eq!(seen.map(bits), wanted.map(bits), "seed {seed}");
             assert!(seen.iter().all(|sums| sums.pairs > MIN_PAIRS));
         }

@@ -85,4 +85,8 @@ impl SignalSource for Threshold {
         }
         Ok(dearest)
     }
+
+    fn looks(&self, _: &MarketView<'_>) -> bool {
+        false
+    }
 }

@@ -38,8 +38,8 @@ impl Engine {
     pub(super) fn decide_window(&mut self, id: WindowId, out: &mut Commands) {
         // Nothing that one strategy does changes what another sees on the same event.
         let mut proposals = std::mem::take(&mut self.proposals);
-        self.collect_proposals(id, &mut proposals);
         let anything_held = self.ledger.held_in(id).next().is_some();
+        self.collect_proposals(id, anything_held, &mut proposals);
         for (index, proposal) in proposals.drain(..) {
             if anything_held {
                 self.decide_exits(index, id, out);
@@ -77,9 +77,9 @@ impl Engine {
         }
     }
 
-    /// What each of the asset's strategies proposes, from one view; `None` when the window is over or
-    /// not listed.
-    fn collect_proposals(&mut self, id: WindowId, into: &mut Vec<Proposed>) {
+    /// What each of the asset's strategies proposes, from one view; `None` when the window is over or not
+    /// listed, or the strategy says what it said before. Where nothing is held, those are left out.
+    fn collect_proposals(&mut self, id: WindowId, anything_held: bool, into: &mut Vec<Proposed>) {
         let now = self.now;
         if let Some(state) = self.market.window_mut(id)
             && !state.was_open
@@ -101,6 +101,7 @@ impl Engine {
                 ))),
                 WindowPhase::Open(open) => Some(market.view(state, open)),
             });
+        let said_before = market.window(id).map(|state| &state.decisions);
         // The second book of a message changes no price, so the models would answer the same again.
         let asked = Some((id, now, market.changes()));
         let is_same = self.estimated == asked;
@@ -117,13 +118,22 @@ impl Engine {
             }
             let model = self.models.get(index).copied().unwrap_or(index);
             let proposal = match (&view, self.estimates.get_mut(model)) {
-                (Some(Ok(view)), Some(estimate)) => {
-                    Some(instance.decide(view, &self.analyses, estimate))
+                (Some(Ok(view)), Some(estimate)) => instance.decide(view, &self.analyses, estimate),
+                (Some(Err(refusal)), _) => Err(*refusal),
+                (None, _) | (_, None) => {
+                    into.push((index, None));
+                    continue;
                 }
-                (Some(Err(refusal)), _) => Some(Err(*refusal)),
-                (None, _) | (_, None) => None,
             };
-            into.push((index, proposal));
+            let said = said_before.and_then(|said| said.get(index));
+            // The same refusal again is no news: there is nothing to carry out.
+            let news = match proposal {
+                Err(refusal) if said == Some(&refusal.code) => None,
+                news => Some(news),
+            };
+            if news.is_some() || anything_held {
+                into.push((index, news));
+            }
         }
     }
 

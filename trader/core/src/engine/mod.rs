@@ -331,7 +331,7 @@ fn compose(
             });
         };
         for asset in &manifest.assets {
-            let instance = StrategyInstance::compose(id, *asset, file, manifest, analyses)?;
+            let instance = StrategyInstance::compose_sharing(id, *asset, file, manifest, analyses)?;
             instances.push(instance);
         }
     }

@@ -242,7 +242,7 @@ pub(super) fn holders(key: &str) -> String {
 mod tests {
     use super::*;
     use crate::fixtures;
-    use crate::strategy::{Analyses, StrategyInstance};
+    use crate::strategy::StrategyInstance;
     use crate::units::Asset;
     use serde_json::{Value, json};
 
@@ -254,14 +254,8 @@ mod tests {
         }
         let file: StrategyFile = serde_json::from_value(file).unwrap();
         let id = "hybrid".parse().unwrap();
-        StrategyInstance::compose(
-            &id,
-            Asset::Btc,
-            &file,
-            &fixtures::manifest(),
-            &mut Analyses::default(),
-        )
-        .map_or_else(|error| error.to_string(), |_| "composed".to_owned())
+        StrategyInstance::compose(&id, Asset::Btc, &file, &fixtures::manifest())
+            .map_or_else(|error| error.to_string(), |_| "composed".to_owned())
     }
 
     #[test]

@@ -147,11 +147,24 @@ pub struct StrategyInstance {
 }
 
 impl StrategyInstance {
-    /// Composes a strategy from its file.
+    /// Composes a strategy from its file, to be looked at: its analyses follow nothing.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub(crate) fn compose(
+    pub fn compose(
+        id: &StrategyId,
+        asset: Asset,
+        file: &StrategyFile,
+        manifest: &Manifest,
+    ) -> Result<Self, CompositionError> {
+        Self::compose_sharing(id, asset, file, manifest, &mut Analyses::default())
+    }
+
+    /// Composes a strategy from its file; its analyses are among all others'.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub(crate) fn compose_sharing(
         id: &StrategyId,
         asset: Asset,
         file: &StrategyFile,
@@ -333,32 +346,42 @@ impl StrategyInstance {
         ) else {
             return Err(self.waiting_for);
         };
-        if let (Some(Err(refusal)), true) = (*known, self.price_model.is_some()) {
-            return Err(refusal);
-        }
-        let readings = self.read(view, shared);
-        let view = &view.with_readings(&readings);
-        let estimate = (*known.get_or_insert_with(|| probability.evaluate(view)))?;
-        let signal = self.signal(view, &estimate)?;
+        let read;
+        let with_readings;
+        let view = if self.looks(view) {
+            read = self.read(view, shared);
+            with_readings = view.with_readings(&read);
+            &with_readings
+        } else {
+            view
+        };
+        let estimate = match known.get_or_insert_with(|| probability.evaluate(view)) {
+            Ok(estimate) => estimate,
+            Err(refusal) => return Err(*refusal),
+        };
+        let signal = self.signal(view, estimate)?;
         entry.evaluate(view, &signal)?;
         let size = sizing.evaluate(&signal)?;
         Ok(Proposal {
-            estimate,
+            estimate: *estimate,
             signal,
             size,
         })
     }
 
-    /// What the analyses read now; nothing, when no part of the strategy would look at it.
+    /// Whether any part of it would look at readings of this view.
+    fn looks(&self, view: &MarketView<'_>) -> bool {
+        let mut signals = self.signals.iter().filter_map(|signal| signal.part.ready());
+        !self.analyses.is_empty()
+            && (self.price_model.is_none() || signals.any(|signal| signal.looks(view)))
+    }
+
+    /// What the analyses read now.
     fn read(&self, view: &MarketView<'_>, shared: &Analyses) -> Readings {
         let mut readings = Readings::NONE;
-        let mut signals = self.signals.iter().filter_map(|signal| signal.part.ready());
-        let looks = self.price_model.is_none() || signals.any(|signal| signal.looks(view));
-        if looks {
-            for (_, index) in &self.analyses {
-                if let Some(analysis) = shared.ready(*index) {
-                    analysis.read(view, &mut readings);
-                }
+        for (_, index) in &self.analyses {
+            if let Some(analysis) = shared.ready(*index) {
+                analysis.read(view, &mut readings);
             }
         }
         readings

@@ -127,9 +127,11 @@ pub(super) fn json_words(error: &serde_json::Error) -> String {
 }
 
 pub(super) fn parse(text: &str) -> Result<Event, TapeProblem> {
-    if let Some(quote) = super::quote::parse(text) {
-        return Ok(quote);
-    }
+    super::quote::parse(text).map_or_else(|| parse_long(text), Ok)
+}
+
+/// Every kind of line, field by field.
+pub(super) fn parse_long(text: &str) -> Result<Event, TapeProblem> {
     let mut fields: Fields<'_> =
         serde_json::from_str(text).map_err(|error| TapeProblem::Json(json_words(&error)))?;
     let (kind, name) = event_kind(&mut fields)?;

@@ -99,8 +99,8 @@ pub fn decimal_schema(wanted: &str, range: DecimalRange) -> schemars::Schema {
 macro_rules! decimal_unit {
     ($(#[$doc:meta])* $name:ident, $wanted:literal, $range:ident, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Serialize, Deserialize)]
-        #[serde(try_from = "DecimalText", into = "String")]
+        #[derive(Clone, Copy, Deserialize)]
+        #[serde(try_from = "DecimalText")]
         pub struct $name(Decimal);
 
         impl $name {
@@ -113,6 +113,12 @@ macro_rules! decimal_unit {
             /// The bare decimal, for arithmetic that the table above does not know.
             pub const fn get(self) -> Decimal {
                 self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
             }
         }
 

@@ -8,9 +8,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// The venue's id of one outcome token (ERC-1155 position id, a long decimal number).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TokenId(Arc<str>);
+
+impl Serialize for TokenId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 /// Digits of the largest 256-bit number; venue token ids are no longer.
 const TOKEN_ID_MAX_CHARS: usize = 78;
@@ -50,9 +56,15 @@ impl From<TokenId> for String {
 }
 
 /// A strategy's id: the stem of its file under `manifests/strategies/`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct StrategyId(Arc<str>);
+
+impl Serialize for StrategyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 /// Longest strategy id.
 pub const STRATEGY_ID_MAX_CHARS: usize = 64;
