@@ -6,7 +6,8 @@ use crate::context::{self, Context, Format, NoState};
 use crate::exit::Exit;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use launch_kill::state_dir::StateDir;
-use std::io::IsTerminal;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
 /// Commands in the order in which a person meets them. A test holds it against the parser.
@@ -208,6 +209,21 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// Whether the whole command line is `launch --version`.
+pub fn asks_only_for_the_version(args: impl IntoIterator<Item = OsString>) -> bool {
+    let typed: Vec<OsString> = args.into_iter().skip(1).take(2).collect();
+    matches!(typed.as_slice(), [one] if one == "--version" || one == "-V")
+}
+
+/// What the parser prints for `--version`, without the parser.
+pub fn print_version() -> Exit {
+    let line = format!("launch {}\n", env!("CARGO_PKG_VERSION"));
+    match std::io::stdout().lock().write_all(line.as_bytes()) {
+        Ok(()) => Exit::Ok,
+        Err(_) => Exit::Unknown,
+    }
+}
+
 /// Runs what was typed; returns the documented exit code.
 pub fn run(cli: Cli) -> u8 {
     let exit = match cli.command {
@@ -338,6 +354,21 @@ mod tests {
     #[test]
     fn the_parser_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_quick_version_is_the_parsers_and_nothing_else_is_quick() {
+        let typed = |args: &[&str]| asks_only_for_the_version(args.iter().map(OsString::from));
+        assert!(typed(&["launch", "--version"]) && typed(&["launch", "-V"]));
+        for other in [
+            &["launch"][..],
+            &["launch", "--version", "x"],
+            &["launch", "kill"],
+        ] {
+            assert!(!typed(other), "{other:?}");
+        }
+        let version = format!("launch {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(Cli::command().render_version(), version);
     }
 
     /// Every command, with those under it.

@@ -7,6 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Scripts ask it often, and building the parser of every command takes longer than the answer.
+    if launch::cli::asks_only_for_the_version(std::env::args_os()) {
+        return launch::cli::print_version().into();
+    }
     // A panic's words can quote what it was handling.
     std::panic::set_hook(Box::new(|info| {
         launch::context::complain(&format!("bug: {info}"));

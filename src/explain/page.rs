@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 
 /// The pages.
 const PAGES: &str = include_str!("../../docs/checks.md");
+/// What a page tells beside what the check proves, as it is labelled there.
+pub(super) const LABELS: [(&str, &str); 3] = [
+    ("See it fail:", "see_it_fail"),
+    ("Fix:", "fix"),
+    ("Taught by:", "taught_by"),
+];
 /// Width to which paragraphs are set, columns.
 const WIDTH: usize = 80;
 
@@ -59,6 +65,17 @@ impl Page {
         self.paragraphs.join("\n\n")
     }
 
+    /// What stands under a label, on one line.
+    fn part(&self, label: &str) -> Option<String> {
+        let holds = |paragraph: &&&str| paragraph.contains(label);
+        let paragraph = self.paragraphs.iter().find(holds)?;
+        let (_, after) = paragraph.split_once(label)?;
+        let next = LABELS.iter().filter_map(|(other, _)| after.find(other));
+        let end = next.min().unwrap_or(after.len());
+        let words: Vec<&str> = after.get(..end)?.split_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
     /// One line of the list.
     pub(super) fn line(&self) -> String {
         let note = if self.built { "" } else { "  (not built yet)" };
@@ -91,6 +108,9 @@ impl Page {
         let mut page = self.summary();
         if let Some(page) = page.as_object_mut() {
             page.insert("schema_version".to_owned(), json!(1));
+            for (label, name) in LABELS {
+                page.insert(name.to_owned(), json!(self.part(label)));
+            }
             page.insert("text".to_owned(), json!(self.text()));
         }
         page
@@ -152,6 +172,30 @@ mod tests {
             }
             assert!(page.phase().is_some(), "{}", page.code);
         }
+    }
+
+    #[test]
+    fn every_page_says_how_to_see_it_fail_how_to_fix_it_and_which_incident_taught_it() {
+        for page in all() {
+            for (label, _) in LABELS {
+                let part = page.part(label);
+                assert!(part.is_some(), "docs/checks.md {}: no {label:?}", page.code);
+            }
+        }
+        let page = of("LC-103").unwrap().json();
+        assert_eq!(page["fix"], "`git add -f` and commit.");
+        let fails = page["see_it_fail"].as_str().unwrap();
+        assert!(fails.starts_with("`git rm --cached`"), "{fails}");
+    }
+
+    #[test]
+    fn no_code_has_two_pages() {
+        for page in all() {
+            let heading = format!("\n## {}\n", page.code);
+            assert_eq!(PAGES.matches(&heading).count(), 1, "{}", page.code);
+        }
+        let headings = PAGES.matches("\n## LC-").count();
+        assert_eq!(headings, all().len(), "a page without a code");
     }
 
     #[test]
