@@ -119,7 +119,7 @@ fn main() {
     version();
     let args: Vec<String> = std::env::args().collect();
     if let Some(at) = args.iter().position(|arg| arg == "--plot") {
-        let file = args.get(at + 1).expect("--plot FILE");
+        let file = args.get(at + 1).unwrap();
         plot(Path::new(file), &points);
     }
 }
