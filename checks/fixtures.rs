@@ -131,6 +131,7 @@ pub(crate) fn facts() -> Facts {
         manifest: known(ManifestDocument {
             path: "manifests/local.toml".to_owned(),
             listed: Some(vec![STRATEGY.to_owned()]),
+            places: BTreeMap::new(),
             loaded: Loaded::Valid(manifest),
         }),
     }

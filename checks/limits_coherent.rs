@@ -7,7 +7,7 @@
 //! Never waivable.
 
 use crate::facts::{Facts, Loaded, ManifestDocument, known};
-use crate::outcome::{Finding, Outcome, Place};
+use crate::outcome::{Finding, Outcome};
 use crate::parts;
 use rust_decimal::Decimal;
 use trader_core::components::Size;
@@ -46,9 +46,11 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
             faults.len(),
             if faults.len() == 1 { "place" } else { "places" }
         ))
-        .at(faults
-            .iter()
-            .map(|fault| Place::file(&document.path, fault)))
+        .at(faults.iter().map(|fault| {
+            // Each begins with the key that it is about.
+            let key = fault.split(' ').next().unwrap_or_default();
+            document.place(&format!("/{}", key.replace('.', "/")), fault)
+        }))
         .seen(faults)
         .help(format!(
             "lower the first or raise the second in {}, and commit",

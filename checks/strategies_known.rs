@@ -21,16 +21,21 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
         .help("strategies = [\"id\", …]; LC-201 shows the place")
         .unknown();
     };
-    let faults: Vec<String> = listed
+    let none = || {
+        (
+            "/strategies".to_owned(),
+            "the manifest lists no strategy".to_owned(),
+        )
+    };
+    let (pointers, faults): (Vec<String>, Vec<String>) = listed
         .iter()
         .enumerate()
-        .filter_map(|(index, id)| fault(index, id, listed, files))
-        .chain(
-            listed
-                .is_empty()
-                .then(|| "the manifest lists no strategy".to_owned()),
-        )
-        .collect();
+        .filter_map(|(index, id)| {
+            let fault = fault(index, id, listed, files)?;
+            Some((format!("/strategies/{index}"), fault))
+        })
+        .chain(listed.is_empty().then(none))
+        .unzip();
     let unlisted: Vec<&str> = files
         .iter()
         .map(|f| f.id.as_str())
@@ -52,7 +57,9 @@ pub(crate) fn run(facts: &Facts) -> Outcome {
             manifest.path,
             if faults.len() == 1 { "is" } else { "are" }
         ));
+        let places = pointers.iter().zip(&faults);
         return about(finding)
+            .at(places.map(|(pointer, fault)| manifest.place(pointer, fault)))
             .seen(faults)
             .help("list ids as launch strategies prints them: a file's stem, never its label")
             .fail();

@@ -3,7 +3,8 @@
 //! Pure data. Diagnostics arrive rendered (place, caret, value seen, value wanted), so that checks
 //! need neither files nor schemas.
 
-use crate::outcome::Mistake;
+use crate::outcome::{Mistake, Place};
+use std::collections::BTreeMap;
 use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 
@@ -32,8 +33,23 @@ pub struct ManifestDocument {
     /// The strategies that it lists, as written, wherever the list can be read at all: a manifest
     /// that is wrong elsewhere must not hide a misspelled strategy.
     pub listed: Option<Vec<String>>,
+    /// Where its values stand, by JSON pointer, as far as they were looked up.
+    pub places: BTreeMap<String, Place>,
     /// The manifest, validated against the effective schema.
     pub loaded: Loaded<Manifest>,
+}
+
+impl ManifestDocument {
+    /// Where the value at a pointer stands, with one line about it; the file where that is not known.
+    pub fn place(&self, pointer: &str, message: &str) -> Place {
+        match self.places.get(pointer) {
+            Some(place) => Place {
+                message: message.to_owned(),
+                ..place.clone()
+            },
+            None => Place::file(&self.path, message),
+        }
+    }
 }
 
 /// One strategy file.

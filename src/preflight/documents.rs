@@ -19,6 +19,9 @@ use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 use trader_core::units::StrategyId;
 
+/// Most values of a manifest whose places are looked up.
+const PLACES_MAX: usize = 256;
+
 /// What HEAD declares for one environment.
 pub(super) struct Documents {
     pub(super) manifest: Result<ManifestDocument, Missing>,
@@ -104,28 +107,33 @@ pub(super) fn mistakes(problems: &[Diagnostic]) -> Vec<Mistake> {
 }
 
 fn manifest(repo: &Repo, path: &str, known: &[KnownStrategy]) -> Result<ManifestDocument, Missing> {
-    let document = |listed, loaded| ManifestDocument {
+    let document = |listed, places, loaded| ManifestDocument {
         path: path.to_owned(),
         listed,
+        places,
         loaded,
     };
+    let nowhere = BTreeMap::new;
     if let Found::Missing { on_disk, .. } = repo.found(path).map_err(|error| error.missing())? {
-        return Ok(document(None, Loaded::NotInCommit { on_disk }));
+        return Ok(document(None, nowhere(), Loaded::NotInCommit { on_disk }));
     }
     let bytes = match HeadFiles(repo).read(path) {
         Ok(bytes) => bytes,
         Err(problem) => {
             let diagnostics = mistakes(&[problem]);
-            return Ok(document(None, Loaded::Refused { diagnostics }));
+            return Ok(document(None, nowhere(), Loaded::Refused { diagnostics }));
         }
     };
     let schema = effective_manifest_schema(known)
         .map_err(|fault| Missing::new(format!("the effective schema cannot be built: {fault}")))?;
-    let listed = listed(path, &bytes);
+    let parsed = Document::parse(path, &bytes).ok();
+    let listed = parsed.as_ref().and_then(listed);
+    let places = parsed.as_ref().map_or_else(nowhere, places);
     Ok(match source::load_manifest(path, &bytes, &schema) {
-        Ok(loaded) => document(listed, Loaded::Valid(loaded.value)),
+        Ok(loaded) => document(listed, places, Loaded::Valid(loaded.value)),
         Err(problems) => document(
             listed,
+            places,
             Loaded::Refused {
                 diagnostics: mistakes(&problems),
             },
@@ -134,11 +142,20 @@ fn manifest(repo: &Repo, path: &str, known: &[KnownStrategy]) -> Result<Manifest
 }
 
 /// The strategies that the text lists, whatever else is wrong with it.
-fn listed(path: &str, bytes: &[u8]) -> Option<Vec<String>> {
-    let document = Document::parse(path, bytes).ok()?;
+fn listed(document: &Document) -> Option<Vec<String>> {
     let list = document.value().get("strategies")?.as_array()?;
     list.iter()
         .map(|id| id.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Where its values stand; a manifest has 28 of them and a list or two.
+fn places(document: &Document) -> BTreeMap<String, launch_checks::Place> {
+    let of = |(pointer, problem): (&str, Diagnostic)| (pointer.to_owned(), problem.place());
+    document
+        .values_with_places()
+        .take(PLACES_MAX)
+        .map(of)
         .collect()
 }
 

@@ -92,6 +92,7 @@ fn write_one(to: &ReportTo, report: &Report, cwd: &Path) -> Result<(), ReportErr
         .permissions(readable())
         .tempfile_in(folder)
         .map_err(io)?;
+    let text = crate::redact::clean(&text);
     temporary.write_all(text.as_bytes()).map_err(io)?;
     temporary.as_file().sync_all().map_err(io)?;
     temporary

@@ -77,6 +77,12 @@ impl Document {
         self.places.get(pointer)
     }
 
+    /// Every value by its pointer, as something that could be said about it.
+    pub fn values_with_places(&self) -> impl Iterator<Item = (&str, Diagnostic)> {
+        let pointers = self.places.keys().map(String::as_str);
+        pointers.map(|pointer| (pointer, self.problem(Code::Rule, pointer, "")))
+    }
+
     /// A stretch of the text with secrets masked, on one line.
     pub(super) fn shown(&self, span: Range<usize>) -> Option<String> {
         self.shown.get(span).map(shown::one_line)

@@ -288,6 +288,25 @@ fn a_mistake_in_a_file_has_its_line_and_column() {
 }
 
 #[test]
+fn a_limit_and_a_strategy_have_their_lines_too() {
+    let project = Project::new();
+    let manifest = project.path().join("manifests/local.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let limit = text
+        .lines()
+        .find(|line| line.starts_with("max_exposure_usd"))
+        .unwrap();
+    project.replace("manifests/local.toml", limit, "max_exposure_usd = \"1000\"");
+    project.commit_and_push("manifest: more");
+    let (_, reports) = reports(&project, 1, &["--env", "local", "--only", "LC-206"]);
+    let json: Value = serde_json::from_str(&reports["json"]).unwrap();
+    let place = &json["checks"][0]["evidence"]["places"][0];
+    let line = text.lines().position(|line| line == limit).unwrap() + 1;
+    assert_eq!(place["file"], "manifests/local.toml");
+    assert_eq!(place["line"], line);
+}
+
+#[test]
 fn fingerprints_stay_when_lines_move() {
     let project = broken();
     let prints = |project: &Project| {
