@@ -3,8 +3,10 @@
 //! Raw bytes that differ may still be the same content: line ends that normalise, a Git LFS file whose
 //! blob is the pointer. Filter commands of the user are never run; what only they could tell is unseen.
 
-use super::committed_rules::CommittedRules;
+use super::committed_rules::CommittedAttributes;
+use super::encoding;
 use super::head::{Entry, index_of};
+use super::walk::are_plain;
 use super::{Repo, RepoError};
 use git2::{AttrCheckFlags, DiffOptions, ObjectType, Oid, Repository};
 use sha2::{Digest as _, Sha256};
@@ -50,7 +52,7 @@ pub(super) fn hash_all(paths: &[PathBuf]) -> Vec<Result<Oid, String>> {
 }
 
 /// What a file whose raw bytes are not its blob's is after all.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// git makes the same blob of it.
     SameAfterNormalising,
@@ -63,14 +65,22 @@ pub(super) enum Verdict {
 }
 
 /// Judges the files whose raw bytes differ. `files` pairs each entry with its place on disk.
-pub(super) fn judge(
-    repo: &Repo,
-    rules: &CommittedRules,
-    files: &[(&Entry, PathBuf)],
-) -> Result<Vec<Verdict>, RepoError> {
+pub(super) fn judge(repo: &Repo, files: &[(&Entry, PathBuf)]) -> Result<Vec<Verdict>, RepoError> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
+    let odd = files.iter().find(|(entry, _)| {
+        let path = Path::new(OsStr::from_bytes(&entry.path));
+        !are_plain(&repo.top, path, ".gitattributes")
+    });
+    if let Some((entry, _)) = odd {
+        let why = format!(
+            "{}: a .gitattributes above it is no regular file",
+            entry.shown()
+        );
+        return Ok(vec![Verdict::Unseen(why); files.len()]);
+    }
+    let rules = CommittedAttributes::of(repo)?;
     let beside = with_heads_index(repo)?;
     let still_differ = differ_after_normalising(&beside, files)?;
     files
@@ -84,14 +94,20 @@ pub(super) fn judge(
             if filter.as_deref() == Some("lfs") {
                 return lfs(repo, entry, on_disk);
             }
-            for name in ["filter", "working-tree-encoding"] {
-                // A filter that is only configured on this machine excuses nothing.
-                if let Some(value) = rules.attribute(path, name) {
-                    return Ok(Verdict::Unseen(format!(
-                        "{} passes through {name} {value:?}, which is not run here",
-                        entry.shown()
-                    )));
-                }
+            // A filter that is only configured on this machine excuses nothing, and one that is
+            // only committed does nothing, in git either.
+            let driver = rules.value(path, "filter");
+            if let Some(name) = driver.filter(|name| is_configured(repo, name)) {
+                return Ok(Verdict::Unseen(format!(
+                    "{} passes through filter {name:?}, which is not run here",
+                    entry.shown()
+                )));
+            }
+            if let Some(name) = rules.value(path, "working-tree-encoding") {
+                let line_ends = ["text", "eol"]
+                    .iter()
+                    .any(|rule| rules.value(path, rule).is_some());
+                return encoding::judge(repo, entry, on_disk, &name, line_ends);
             }
             Ok(if still_differ.contains(&entry.path) {
                 Verdict::Differs
@@ -100,6 +116,16 @@ pub(super) fn judge(
             })
         })
         .collect()
+}
+
+/// Whether the configuration gives the filter a command that git would run when it adds a file.
+fn is_configured(repo: &Repo, filter: &str) -> bool {
+    let Ok(config) = repo.git.config() else {
+        return true;
+    };
+    ["clean", "process"]
+        .iter()
+        .any(|what| config.get_entry(&format!("filter.{filter}.{what}")).is_ok())
 }
 
 /// The repository opened once more, with HEAD's files as its index: neither the format nor the

@@ -69,7 +69,7 @@ fn refuse(entry: &Entry, why: &str) -> RepoError {
 }
 
 /// Only plain parts, none of them `.git`: a tree made by hand can hold anything.
-fn is_plain(path: &Path) -> bool {
+pub(super) fn is_plain(path: &Path) -> bool {
     path.components().all(|part| match part {
         Component::Normal(name) => !name.eq_ignore_ascii_case(".git"),
         Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => {

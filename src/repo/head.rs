@@ -6,6 +6,8 @@
 use super::RepoError;
 use git2::{ErrorCode, Index, Oid, Repository};
 
+/// File mode of a regular file in a tree.
+const MODE_REGULAR: u32 = 0o100_644;
 /// File mode of an executable file in a tree.
 const MODE_EXECUTABLE: u32 = 0o100_755;
 /// File mode of a symbolic link in a tree.
@@ -84,7 +86,7 @@ pub(super) fn read(git: &Repository) -> Result<Head, RepoError> {
         .iter()
         .map(|entry| Entry {
             path: entry.path,
-            mode: entry.mode,
+            mode: canonical(entry.mode),
             id: entry.id,
         })
         .collect();
@@ -96,6 +98,19 @@ pub(super) fn read(git: &Repository) -> Result<Head, RepoError> {
         branch,
         entries,
     })
+}
+
+/// A tree may hold modes that git no longer writes (100664); git reads them as these.
+const fn canonical(mode: u32) -> u32 {
+    const KIND: u32 = 0o170_000;
+    const REGULAR: u32 = 0o100_000;
+    const OWNER_EXECUTES: u32 = 0o100;
+    match mode & KIND {
+        REGULAR if mode & OWNER_EXECUTES != 0 => MODE_EXECUTABLE,
+        REGULAR => MODE_REGULAR,
+        MODE_LINK => MODE_LINK,
+        _ => MODE_SUBMODULE,
+    }
 }
 
 /// A fresh in-memory index that holds exactly `tree`, with no stat data at all.

@@ -125,8 +125,13 @@ impl IndexView {
 /// `git ls-files`: tag, mode, id, stage and path of every entry. Its tags: `S` skip-worktree, lower
 /// case assume-unchanged.
 fn by_command(repo: &Repo) -> Result<IndexView, String> {
-    let output = ls_remote::git(&repo.top, None, &["ls-files", "--stage", "-v", "-z"])
-        .map_err(|error| error.to_string())?;
+    let output = ls_remote::git(
+        &repo.top,
+        None,
+        &["ls-files", "--stage", "-v", "-z"],
+        ls_remote::deadline(),
+    )
+    .map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(output.stderr_tail(1).concat());
     }

@@ -8,7 +8,7 @@ use crate::child::{self, Bounds, ChildError, Finished};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest that one git command may take, seconds.
 pub(super) const GIT_TIMEOUT_SECS: u64 = 10;
@@ -19,11 +19,17 @@ const NO_MATCHING_REFS: i32 = 2;
 /// The user's ssh command gets these, so that it neither prompts nor hangs.
 const SSH_OPTIONS: &str = "-oBatchMode=yes -oConnectTimeout=5";
 
+/// When a question that starts now must be answered, however many commands it takes.
+pub(super) fn deadline() -> Instant {
+    Instant::now() + Duration::from_secs(GIT_TIMEOUT_SECS)
+}
+
 /// Runs git in `dir` with nothing inherited that could steer or prompt.
 pub(super) fn git(
     dir: &Path,
     ssh_command: Option<&str>,
     args: &[&str],
+    until: Instant,
 ) -> Result<Finished, ChildError> {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os() {
@@ -50,10 +56,17 @@ pub(super) fn git(
         ])
         .args(args);
     let bounds = Bounds {
-        timeout: Duration::from_secs(GIT_TIMEOUT_SECS),
+        timeout: until.saturating_duration_since(Instant::now()),
         output_bytes: GIT_OUTPUT_BYTES_MAX,
     };
-    child::run(command, bounds)
+    child::run(command, bounds).map_err(|error| match error {
+        // Told as the whole bound: what was left of it is of no use to anybody.
+        ChildError::TimedOut { program, .. } => ChildError::TimedOut {
+            program,
+            after: Duration::from_secs(GIT_TIMEOUT_SECS),
+        },
+        other => other,
+    })
 }
 
 /// OpenSSH learns not to prompt; another program keeps its own options.
@@ -88,11 +101,16 @@ pub(super) fn refs(
     ssh_command: Option<&str>,
     remote: &str,
     patterns: &[&str],
+    until: Instant,
 ) -> Result<BTreeMap<String, String>, Silence> {
     let mut args = vec!["ls-remote", "--exit-code", "--", remote];
     args.extend(patterns);
-    let output = git(dir, ssh_command, &args)?;
+    let output = git(dir, ssh_command, &args, until)?;
     match output.status.code() {
+        // With --exit-code there is at least one line.
+        Some(0) if output.stdout.is_empty() => {
+            return Err(Silence::Refused("git answered nothing".to_owned()));
+        }
         Some(0) => {}
         Some(NO_MATCHING_REFS) => return Ok(BTreeMap::new()),
         status => {

@@ -8,11 +8,13 @@
 mod about;
 mod committed_rules;
 mod content;
+mod encoding;
 mod export;
 mod head;
 mod index;
 mod ls_remote;
 mod operation;
+mod patterns;
 mod remote;
 mod sparse;
 mod submodule;
@@ -60,6 +62,9 @@ pub enum RepoError {
     },
 }
 
+/// What libgit2 says of repository formats that it does not know: reftable, sha256, partial clones.
+const FORMATS: [&str; 2] = ["extension", "object format"];
+
 impl RepoError {
     fn git(doing: &'static str) -> impl Fn(git2::Error) -> Self {
         move |error| Self::Git {
@@ -87,6 +92,11 @@ impl RepoError {
             Self::Bare(_) => missing.help("run it in a clone that has files"),
             Self::Unborn => missing.help("git add -A && git commit"),
             Self::Elsewhere(path) => missing.help(format!("run it in {}", path.display())),
+            Self::Git { detail, .. } if FORMATS.iter().any(|word| detail.contains(word)) => missing
+                .help(
+                    "this repository's format cannot be read here; run it in a full clone with \
+                     sha1 and files for refs: git clone --ref-format=files URL",
+                ),
             Self::Git { .. } => missing.help("git fsck shows whether the repository is whole"),
         }
     }
@@ -219,7 +229,7 @@ impl Repo {
             }
             return Ok(Found::Missing {
                 on_disk: self.top.join(path).symlink_metadata().is_ok(),
-                ignored: self.git.is_path_ignored(Path::new(path)).unwrap_or(false),
+                ignored: walk::git_ignores(self, path.as_bytes()),
             });
         };
         if entry.is_link() {

@@ -11,6 +11,7 @@ use launch_checks::targets::Pushed;
 use launch_checks::{LiveRemote, Missing, RemoteFacts, SubmodulePush};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 /// Refs under which forges keep pull requests, merge results and merge queues.
 const MERGE_REFS: [&str; 3] = [
@@ -52,7 +53,8 @@ pub fn remote_facts(
     if pushed == Pushed::Merge {
         patterns.extend(MERGE_REFS);
     }
-    let refs = ask(repo, remote, &patterns)?;
+    let until = ls_remote::deadline();
+    let refs = ask(repo, remote, &patterns, until)?;
     let head = repo.commit();
     let tip = refs.get(&branch_ref).cloned();
     let merge_refs = refs
@@ -69,12 +71,24 @@ pub fn remote_facts(
         ahead_behind: tip_here.and_then(|tip| ahead_behind(repo, tip)),
         tip,
     });
-    facts.submodules = submodules(repo, &address);
+    facts.submodules = submodules(repo, &address, until);
     Ok(facts)
 }
 
-fn ask(repo: &Repo, remote: &str, patterns: &[&str]) -> Result<BTreeMap<String, String>, Missing> {
-    ls_remote::refs(&repo.top, ssh_command(repo).as_deref(), remote, patterns).map_err(|silence| {
+fn ask(
+    repo: &Repo,
+    remote: &str,
+    patterns: &[&str],
+    until: Instant,
+) -> Result<BTreeMap<String, String>, Missing> {
+    ls_remote::refs(
+        &repo.top,
+        ssh_command(repo).as_deref(),
+        remote,
+        patterns,
+        until,
+    )
+    .map_err(|silence| {
         let help = match &silence {
             Silence::Child(crate::child::ChildError::NotFound { .. }) => "install git".to_owned(),
             Silence::Child(_) | Silence::Refused(_) => {
@@ -155,7 +169,7 @@ fn ahead_behind(repo: &Repo, tip: Oid) -> Option<(usize, usize)> {
 }
 
 /// Whether each submodule's commit is on that submodule's own remote, as HEAD's `.gitmodules` names it.
-fn submodules(repo: &Repo, parent_address: &str) -> Vec<SubmodulePush> {
+fn submodules(repo: &Repo, parent_address: &str, until: Instant) -> Vec<SubmodulePush> {
     let gitlinks: Vec<&super::Entry> = repo
         .entries
         .iter()
@@ -181,7 +195,7 @@ fn submodules(repo: &Repo, parent_address: &str) -> Vec<SubmodulePush> {
                 return push_of(entry, String::new(), why);
             };
             let address = resolve(parent_address, address);
-            let on_remote = on_remote(repo, entry, &address);
+            let on_remote = on_remote(repo, entry, &address, until);
             push_of(entry, without_credentials(&address), on_remote)
         })
         .collect()
@@ -250,7 +264,12 @@ fn resolve(parent: &str, address: &str) -> String {
 }
 
 /// A tip of the remote is the commit, or contains it as far as the submodule's clone can tell.
-fn on_remote(repo: &Repo, entry: &super::Entry, address: &str) -> Result<bool, String> {
+fn on_remote(
+    repo: &Repo,
+    entry: &super::Entry,
+    address: &str,
+    until: Instant,
+) -> Result<bool, String> {
     if address.starts_with('-') {
         return Err(format!("{address:?} is no address"));
     }
@@ -259,6 +278,7 @@ fn on_remote(repo: &Repo, entry: &super::Entry, address: &str) -> Result<bool, S
         ssh_command(repo).as_deref(),
         address,
         &["refs/*"],
+        until,
     )
     .map_err(|silence| silence.to_string())?;
     let wanted = entry.id.to_string();

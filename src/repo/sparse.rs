@@ -3,18 +3,12 @@
 //! Only a file that is marked skip-worktree, absent, and outside the sparse patterns counts as meant to
 //! be absent; the bit alone excuses nothing.
 
-use super::committed_rules::{ignored, scratch};
+use super::committed_rules::parent;
+use super::patterns::Patterns;
 use super::{Repo, RepoError};
-use git2::Repository;
-use tempfile::TempDir;
 
-/// The patterns of a sparse checkout.
-pub(super) struct Sparse {
-    // Sparse patterns have the syntax of ignore rules, so a scratch repository's ignore engine reads
-    // them: "ignored" there means "checked out" here.
-    scratch: Repository,
-    _dir: TempDir,
-}
+/// The patterns of a sparse checkout: what they take is checked out.
+pub(super) struct Sparse(Patterns);
 
 impl Sparse {
     /// The repository's patterns, or `None` where the checkout is not sparse.
@@ -26,18 +20,24 @@ impl Sparse {
         if !config.get_bool("core.sparseCheckout").unwrap_or(false) {
             return Ok(None);
         }
-        let Ok(patterns) = std::fs::read_to_string(repo.git.path().join("info/sparse-checkout"))
-        else {
+        let Ok(patterns) = std::fs::read(repo.git.path().join("info/sparse-checkout")) else {
             return Ok(None);
         };
-        let (scratch, dir) = scratch()?;
-        std::fs::write(dir.path().join(".gitignore"), patterns)
-            .map_err(RepoError::io("lay out the sparse patterns"))?;
-        Ok(Some(Self { scratch, _dir: dir }))
+        Ok(Some(Self(Patterns::parse(&patterns))))
     }
 
-    /// Whether the patterns leave the path out of the checkout.
-    pub(super) fn leaves_out(&self, path: &[u8]) -> Result<bool, RepoError> {
-        ignored(&self.scratch, path, false).map(|checked_out| !checked_out)
+    /// Whether the patterns leave the path out of the checkout: the nearest of the path and the
+    /// directories above it that a pattern speaks of decides; what none speaks of is left out.
+    pub(super) fn leaves_out(&self, path: &[u8]) -> bool {
+        let mut here = path;
+        let mut is_dir = false;
+        while !here.is_empty() {
+            if let Some(taken) = self.0.last_match(here, is_dir) {
+                return !taken;
+            }
+            is_dir = true;
+            here = parent(here).unwrap_or_default();
+        }
+        true
     }
 }

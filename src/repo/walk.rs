@@ -3,10 +3,10 @@
 //! Follows no symbolic link, so it is finite; directories that a committed rule ignores are not entered
 //! unless HEAD has files in them.
 
+use super::Repo;
 use super::committed_rules::CommittedRules;
 use super::head::{Entry, shown};
 use super::index::IndexView;
-use super::{Repo, RepoError};
 use launch_checks::{Difference, DifferenceKind};
 use std::collections::BTreeSet;
 use std::fs::{DirEntry, FileType};
@@ -32,6 +32,42 @@ pub(super) struct Walked<'a> {
     pub(super) unseen: Vec<String>,
     /// Symbolic links of HEAD that are equal.
     pub(super) equal_links: usize,
+}
+
+/// Whether git takes a `.git` for a repository: a directory with a HEAD, or a file that names one. Git
+/// looks past anything else of that name, an empty directory say.
+fn is_repository(dot_git: &Path) -> bool {
+    /// How a file begins that stands for a repository elsewhere.
+    const POINTS: &[u8] = b"gitdir:";
+    match std::fs::metadata(dot_git) {
+        Ok(found) if found.is_dir() => dot_git.join("HEAD").symlink_metadata().is_ok(),
+        Ok(found) if found.is_file() => {
+            let mut start = [0; POINTS.len()];
+            std::fs::File::open(dot_git)
+                .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start))
+                .is_ok_and(|()| start == POINTS)
+        }
+        // A pipe, or a link to nowhere.
+        Ok(_) => false,
+        // What cannot be looked at may be one.
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether `git status` would hide the path, by any rule, committed or not. Only names what was found
+/// and decides nothing.
+pub(super) fn git_ignores(repo: &Repo, path: &[u8]) -> bool {
+    let relative = Path::new(std::ffi::OsStr::from_bytes(path));
+    are_plain(&repo.top, relative, ".gitignore")
+        && repo.git.is_path_ignored(relative).unwrap_or(false)
+}
+
+/// Whether every rule file of this name from the top down to the path is a regular file or absent:
+/// libgit2 would open a pipe and wait for ever.
+pub(super) fn are_plain(top: &Path, relative: &Path, name: &str) -> bool {
+    relative.ancestors().skip(1).all(|dir| {
+        std::fs::metadata(top.join(dir).join(name)).map_or(true, |found| found.is_file())
+    })
 }
 
 pub(super) struct Walk<'a> {
@@ -61,7 +97,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Walked<'a>, RepoError> {
+    pub(super) fn run(mut self) -> Walked<'a> {
         let mut open = vec![(self.repo.top.clone(), Vec::new())];
         while let Some((dir, at)) = open.pop() {
             let listed = std::fs::read_dir(&dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -81,22 +117,22 @@ impl<'a> Walk<'a> {
                 break;
             }
             for entry in listed {
-                if let Some(inner) = self.look(&entry, &at)? {
+                if let Some(inner) = self.look(&entry, &at) {
                     open.push((entry.path(), inner));
                 }
             }
         }
-        Ok(self.out)
+        self.out
     }
 
     /// Looks at one entry; returns its path when it is a directory to enter.
-    fn look(&mut self, entry: &DirEntry, at: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+    fn look(&mut self, entry: &DirEntry, at: &[u8]) -> Option<Vec<u8>> {
         let name = entry.file_name();
         if name == ".git" {
-            if !at.is_empty() && !self.is_submodule(at) {
+            if !at.is_empty() && !self.is_submodule(at) && is_repository(&entry.path()) {
                 self.differ(DifferenceKind::EmbeddedRepo, at, "");
             }
-            return Ok(None);
+            return None;
         }
         let mut path = at.to_vec();
         if !path.is_empty() {
@@ -107,18 +143,18 @@ impl<'a> Walk<'a> {
             Ok(kind) => kind,
             Err(error) => {
                 self.out.unseen.push(format!("{}: {error}", shown(&path)));
-                return Ok(None);
+                return None;
             }
         };
         if let Some(head) = self.repo.entry(&path) {
-            return Ok(self.tracked(head, entry, kind, path));
+            return self.tracked(head, entry, kind, path);
         }
         if self.repo.is_dir_of_head(&path) {
             if kind.is_dir() {
-                return Ok(Some(path));
+                return Some(path);
             }
             self.differ(DifferenceKind::TypeChanged, &path, "HEAD has a directory");
-            return Ok(None);
+            return None;
         }
         self.untracked(entry, kind, path)
     }
@@ -214,35 +250,28 @@ impl<'a> Walk<'a> {
     }
 
     /// A path that HEAD does not have.
-    fn untracked(
-        &mut self,
-        entry: &DirEntry,
-        kind: FileType,
-        path: Vec<u8>,
-    ) -> Result<Option<Vec<u8>>, RepoError> {
-        if self.rules.ignore(&path, kind.is_dir())? && !self.index.holds(&path) {
-            return Ok(None);
+    fn untracked(&mut self, entry: &DirEntry, kind: FileType, path: Vec<u8>) -> Option<Vec<u8>> {
+        if self.rules.ignore(&path, kind.is_dir()) && !self.index.holds(&path) {
+            return None;
         }
         if kind.is_dir() {
-            if entry.path().join(".git").symlink_metadata().is_ok() {
+            if is_repository(&entry.path().join(".git")) {
                 self.differ(
                     DifferenceKind::EmbeddedRepo,
                     &path,
                     "its files are in no commit here",
                 );
-                return Ok(None);
+                return None;
             }
-            return Ok(Some(path));
+            return Some(path);
         }
         // git keeps neither sockets nor pipes nor devices.
         if !(kind.is_file() || kind.is_symlink()) {
-            return Ok(None);
+            return None;
         }
         // What is staged is told once, as staged.
         if !self.index.holds(&path) {
-            let relative = Path::new(std::ffi::OsStr::from_bytes(&path));
-            let hidden = self.repo.git.is_path_ignored(relative).unwrap_or(false);
-            if hidden {
+            if git_ignores(self.repo, &path) {
                 self.differ(
                     DifferenceKind::Hidden,
                     &path,
@@ -252,7 +281,7 @@ impl<'a> Walk<'a> {
                 self.differ(DifferenceKind::Untracked, &path, "");
             }
         }
-        Ok(None)
+        None
     }
 
     fn is_submodule(&self, path: &[u8]) -> bool {

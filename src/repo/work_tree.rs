@@ -43,12 +43,12 @@ pub(super) fn compare_to_depth(repo: &Repo, depth: usize) -> Result<TreeFacts, R
         }
     };
     let rules = CommittedRules::of(repo)?;
-    let mut walked = Walk::new(repo, &rules, &index).run()?;
+    let mut walked = Walk::new(repo, &rules, &index).run();
     differences.append(&mut walked.differences);
     facts.unseen.append(&mut walked.unseen);
     differences.extend(missing(repo, &index, &walked, &mut facts)?);
     facts.compared = walked.equal_links + walked.to_hash.len();
-    differences.extend(contents(repo, &rules, &index, &walked.to_hash, &mut facts)?);
+    differences.extend(contents(repo, &index, &walked.to_hash, &mut facts)?);
     for (entry, dir) in &walked.submodules {
         submodule::compare(entry, dir, depth, &mut differences, &mut facts.unseen);
     }
@@ -76,7 +76,7 @@ fn missing(
         .filter(|entry| !walked.seen.contains(entry.path.as_slice()))
     {
         let meant = match &sparse {
-            Some(sparse) if index.skips(&entry.path) => sparse.leaves_out(&entry.path)?,
+            Some(sparse) if index.skips(&entry.path) => sparse.leaves_out(&entry.path),
             _ => false,
         };
         if meant {
@@ -100,7 +100,6 @@ fn missing(
 /// Hashes every file that is on both sides.
 fn contents(
     repo: &Repo,
-    rules: &CommittedRules,
     index: &IndexView,
     files: &[(&super::Entry, PathBuf)],
     facts: &mut TreeFacts,
@@ -117,7 +116,7 @@ fn contents(
     let mut normalised = 0_usize;
     let mut through_lfs = 0_usize;
     let mut differences = Vec::new();
-    for ((entry, _), verdict) in differ.iter().zip(content::judge(repo, rules, &differ)?) {
+    for ((entry, _), verdict) in differ.iter().zip(content::judge(repo, &differ)?) {
         match verdict {
             Verdict::SameAfterNormalising => normalised += 1,
             Verdict::SameThroughLfs => through_lfs += 1,

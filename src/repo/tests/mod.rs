@@ -3,6 +3,9 @@
 //! Each test makes the state with the git command and asks this module. Numbers are those of the list
 //! of states that the design keeps.
 
+mod against_git;
+mod more_pushed;
+mod more_states;
 mod pushed;
 mod states;
 

@@ -407,6 +407,7 @@ fn state_24b_a_committed_filter_is_unseen_where_it_matters() {
     s.commit_all("secret");
     s.is_clean();
     s.write("a.secret", "y\n");
+    s.git(&["config", "filter.crypt.clean", "git show HEAD:a.secret"]);
     let facts = s.facts();
     assert!(
         facts.unseen[0].contains("passes through filter \"crypt\""),
