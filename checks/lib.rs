@@ -13,6 +13,7 @@ mod phase;
 mod report;
 mod run;
 mod severity;
+mod strength;
 mod table;
 pub mod targets;
 
@@ -47,4 +48,5 @@ pub use phase::{Category, Phase};
 pub use report::{CheckResult, Header, REPORT_SCHEMA_VERSION, Report, Status, Verdict};
 pub use run::{Ran, Selection, SelectionError, run, run_beside};
 pub use severity::{Severity, severity, unbuilt_is_left_out};
+pub use strength::{CheckStrength, Counts, Strength};
 pub use table::{Row, TABLE, UNBUILT, Unbuilt, catalogue};

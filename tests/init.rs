@@ -238,3 +238,122 @@ fn schemas_are_listed_and_printed() {
         .code(0)
         .stdout(predicate::str::contains("plausible_sigmas"));
 }
+
+/// The shell lines of a Dockerfile's `RUN` that get and check the trader.
+fn check_of(dockerfile: &str) -> &str {
+    dockerfile
+        .lines()
+        .find_map(|line| line.strip_prefix("RUN curl"))
+        .expect("a RUN line with curl")
+}
+
+#[test]
+fn the_dockerfile_takes_the_pinned_trader_and_no_other() {
+    let scratch = Scratch::new();
+    let program = scratch.dir.path().join("program");
+    std::fs::write(&program, "#!/bin/sh\n").expect("written");
+    // sha256 of those ten bytes.
+    let digest = std::process::Command::new("sha256sum")
+        .arg(&program)
+        .output()
+        .expect("sha256sum runs");
+    let digest = String::from_utf8(digest.stdout).expect("text")[..64].to_owned();
+    let url = format!("file://{}", program.display());
+    let args = [
+        "init",
+        "my-trader",
+        "--trader-url",
+        &url,
+        "--trader-sha256",
+        &digest,
+    ];
+    scratch
+        .launch(scratch.dir.path())
+        .args(args)
+        .assert()
+        .success();
+    let text = std::fs::read_to_string(scratch.project().join("Dockerfile")).expect("read");
+    assert!(
+        text.contains(&format!("ARG TRADER_SHA256={digest}\n")),
+        "{text}"
+    );
+    assert!(text.contains(concat!(
+        "ARG TRADER_VERSION=",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    )));
+    if std::process::Command::new("curl")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return;
+    }
+    let build = |name: &str| {
+        let folder = scratch.dir.path().join(name);
+        std::fs::create_dir(&folder).expect("created");
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("curl{}", check_of(&text)))
+            .current_dir(&folder)
+            .env("TRADER_URL", &url)
+            .env("TRADER_SHA256", &digest)
+            .output()
+            .expect("sh runs")
+            .status
+            .success()
+    };
+    assert!(build("good"));
+    std::fs::write(&program, "#!/bin/sh\nexit 1\n").expect("written");
+    assert!(!build("another"), "another program at the same address");
+}
+
+#[test]
+fn nothing_is_pinned_by_half_or_by_what_can_move() {
+    let scratch = Scratch::new();
+    let full = "0123456789abcdef0123456789abcdef01234567";
+    for (args, word) in [
+        (&["--trader-url", "https://x/y"][..], "--trader-sha256"),
+        (
+            &["--trader-url", "https://x/y", "--trader-sha256", "abc"],
+            "64 hex digits",
+        ),
+        (&["--gate-source", "https://x/y"], "--gate-rev"),
+        (
+            &["--gate-source", "https://x/y", "--gate-rev", "main"],
+            "can move",
+        ),
+        (
+            &["--gate-source", "https://me:token@x/y", "--gate-rev", full],
+            "without user",
+        ),
+        (
+            &["--gate-source", "https://x/y' injected", "--gate-rev", full],
+            "wanted an address",
+        ),
+    ] {
+        scratch
+            .launch(scratch.dir.path())
+            .args(["init", "my-trader"])
+            .args(args)
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains(word));
+        assert!(!scratch.project().exists());
+    }
+    scratch
+        .launch(scratch.dir.path())
+        .args([
+            "init",
+            "my-trader",
+            "--gate-source",
+            "https://x/y",
+            "--gate-rev",
+            full,
+        ])
+        .assert()
+        .success();
+    let workflow = scratch.project().join(".github/workflows/preflight.yml");
+    let workflow = std::fs::read_to_string(workflow).expect("read");
+    assert!(workflow.contains("source: 'https://x/y'") && workflow.contains(full));
+}

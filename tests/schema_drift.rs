@@ -1,7 +1,7 @@
 //! The committed schemas are what the Rust types say. `UPDATE_SCHEMAS=1 cargo test --test
 //! schema_drift` rewrites them.
 
-use launch::schema::{NAMES, committed, file_name};
+use launch::schema::{CHECKS_FILE, NAMES, checks_document, committed, file_name};
 
 #[test]
 fn the_committed_schemas_are_the_types() {
@@ -21,6 +21,21 @@ fn the_committed_schemas_are_the_types() {
     assert!(
         drifted.is_empty(),
         "these differ from the types: {drifted:?}; run UPDATE_SCHEMAS=1 cargo test --test schema_drift"
+    );
+}
+
+#[test]
+fn the_committed_table_of_checks_is_the_table() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("schemas")
+        .join(CHECKS_FILE);
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, checks_document()).expect("the schemas folder can be written");
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).ok(),
+        Some(checks_document()),
+        "run UPDATE_SCHEMAS=1 cargo test --test schema_drift"
     );
 }
 

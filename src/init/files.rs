@@ -14,6 +14,17 @@ pub(super) struct RailwayIds {
     pub(super) service: String,
 }
 
+/// A release of the trader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PinnedTrader {
+    /// Where it is downloaded from.
+    pub(super) url: String,
+    /// Its sha256, 64 hex digits.
+    pub(super) sha256: String,
+    /// Its version.
+    pub(super) version: String,
+}
+
 /// What the files depend on.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
@@ -25,12 +36,26 @@ pub(super) struct Options {
     pub(super) branch: String,
     /// The staging service, if it is on Railway.
     pub(super) railway: Option<RailwayIds>,
+    /// The program that the Dockerfile pins, where somebody has said which.
+    pub(super) trader: Option<PinnedTrader>,
+    /// The launch that the merge gate builds: git URL and commit.
+    pub(super) gate: Option<(String, String)>,
 }
 
 /// A file to write: path inside the project, text.
 pub(super) type NewFile = (String, String);
 
-const SAME: [(&str, &str); 7] = [
+const SAME: &[(&str, &str)] = &[
+    // The merge gate of this repository, as it is: `tests/ci_gate.rs` runs it.
+    (
+        ".github/actions/launch-preflight/action.yml",
+        include_str!("../../.github/actions/launch-preflight/action.yml"),
+    ),
+    // What the gate holds later programs against.
+    (
+        "schemas/checks.json",
+        include_str!("../../schemas/checks.json"),
+    ),
     // The red button of this repository, as it is: `tests/kill_workflow.rs` runs it.
     (
         ".github/workflows/kill.yml",
@@ -75,11 +100,9 @@ pub(super) fn files(options: &Options) -> Vec<NewFile> {
         "README.md",
         include_str!("templates/README.md").replace("{{name}}", &options.name),
     );
+    add(".github/workflows/preflight.yml", gate(options));
+    add("Dockerfile", dockerfile(options.trader.as_ref()));
     add(".gitignore", include_str!("templates/gitignore").to_owned());
-    add(
-        ".github/workflows/preflight.yml",
-        include_str!("templates/gate.yml").to_owned(),
-    );
     for name in NAMES {
         if let Some(schema) = committed(name) {
             add(
@@ -90,6 +113,34 @@ pub(super) fn files(options: &Options) -> Vec<NewFile> {
     }
     files.sort();
     files
+}
+
+/// This repository's own workflow, with the launch that is to judge.
+fn gate(options: &Options) -> String {
+    let text = include_str!("../../.github/workflows/preflight.yml");
+    match &options.gate {
+        None => text.to_owned(),
+        Some((source, rev)) => text
+            .replace("source: ''", &format!("source: '{source}'"))
+            .replace("rev: ''", &format!("rev: '{rev}'")),
+    }
+}
+
+fn dockerfile(trader: Option<&PinnedTrader>) -> String {
+    let (version, sha256, url) = trader.map_or(
+        (env!("CARGO_PKG_VERSION"), crate::plan::NO_SHA256, "\"\""),
+        |trader| {
+            (
+                trader.version.as_str(),
+                trader.sha256.as_str(),
+                trader.url.as_str(),
+            )
+        },
+    );
+    include_str!("templates/Dockerfile")
+        .replace("{{trader_version}}", version)
+        .replace("{{trader_sha256}}", sha256)
+        .replace("{{trader_url}}", url)
 }
 
 fn targets(options: &Options) -> String {
@@ -159,6 +210,8 @@ mod tests {
             remote: "origin".to_owned(),
             branch: "main".to_owned(),
             railway,
+            trader: None,
+            gate: None,
         }
     }
 

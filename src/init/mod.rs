@@ -10,7 +10,7 @@ mod write;
 
 use crate::context::{Context, Format, NoState};
 use crate::exit::Exit;
-use files::{Options, RailwayIds};
+use files::{Options, PinnedTrader, RailwayIds};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ Examples:
   launch init my-trader
   launch init . --branch master
   launch init my-trader --project-id P --environment-id E --service-id S
+  launch init my-trader --trader-url URL --trader-sha256 HEX
+  launch init my-trader --gate-source URL --gate-rev COMMIT
 Never overwrites a file.")]
 pub struct InitArgs {
     /// Where; made if it does not exist.
@@ -41,6 +43,69 @@ pub struct InitArgs {
     /// Railway's service that runs the trader.
     #[arg(long, value_name = "ID", requires_all = ["project_id", "environment_id"], value_parser = id)]
     pub service_id: Option<String>,
+    /// Where the Dockerfile downloads the trader from.
+    #[arg(long, value_name = "URL", requires = "trader_sha256", value_parser = url)]
+    pub trader_url: Option<String>,
+    /// What the trader must hash to: another program ends the build.
+    #[arg(long, value_name = "HEX", requires = "trader_url", value_parser = sha256)]
+    pub trader_sha256: Option<String>,
+    /// The trader's version, as it reports it.
+    #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"), requires = "trader_url", value_parser = version)]
+    pub trader_version: String,
+    /// The git URL of the launch that the merge gate builds.
+    #[arg(long, value_name = "URL", requires = "gate_rev", value_parser = url)]
+    pub gate_source: Option<String>,
+    /// The commit of that launch, in full.
+    #[arg(long, value_name = "COMMIT", requires = "gate_source", value_parser = commit)]
+    pub gate_rev: Option<String>,
+}
+
+/// An address that can stand in a Dockerfile and a workflow without being anything else there.
+fn url(text: &str) -> Result<String, String> {
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, ':' | '/' | '.' | '-' | '_' | '~' | '%' | '+' | '@')
+    };
+    let starts = ["https://", "ssh://", "file:///"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    // Whatever stands before an @ in a web address would be a secret in a committed file.
+    let no_secret = text.starts_with("ssh://") || !text.contains('@');
+    if starts && no_secret && text.len() <= 500 && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("wanted an address like https://host/path, without user, password or query".to_owned())
+    }
+}
+
+fn hex(text: &str, length: usize, what: &str) -> Result<String, String> {
+    let digits = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    if text.len() == length && text.chars().all(digits) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("wanted {what}: {length} hex digits in lower case"))
+    }
+}
+
+fn sha256(text: &str) -> Result<String, String> {
+    hex(text, 64, "a sha256")
+}
+
+fn commit(text: &str) -> Result<String, String> {
+    hex(
+        text,
+        40,
+        "a commit in full, because a branch or tag can move",
+    )
+}
+
+fn version(text: &str) -> Result<String, String> {
+    let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(rest) {
+        Ok(text.to_owned())
+    } else {
+        Err("wanted a version like 0.1.0".to_owned())
+    }
 }
 
 /// A remote or branch name that the targets schema takes.
@@ -68,6 +133,14 @@ fn id(text: &str) -> Result<String, String> {
 }
 
 impl InitArgs {
+    fn trader(&self) -> Option<PinnedTrader> {
+        Some(PinnedTrader {
+            url: self.trader_url.clone()?,
+            sha256: self.trader_sha256.clone()?,
+            version: self.trader_version.clone(),
+        })
+    }
+
     fn railway(&self) -> Option<RailwayIds> {
         match (&self.project_id, &self.environment_id, &self.service_id) {
             (Some(project), Some(environment), Some(service)) => Some(RailwayIds {
@@ -88,6 +161,8 @@ pub fn run(args: &InitArgs, ctx: &Context<NoState>) -> Exit {
         remote: args.remote.clone(),
         branch: args.branch.clone(),
         railway: args.railway(),
+        trader: args.trader(),
+        gate: args.gate_source.clone().zip(args.gate_rev.clone()),
     };
     let files = files::files(&options);
     if let Err(error) = write::write_all(&dir, &files) {

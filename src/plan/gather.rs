@@ -6,6 +6,7 @@
 use super::intent::{
     Intent, PLAN_LIFE_SECS, Plan, PlanError, Program, ServiceSettings, WatchPolicy,
 };
+use super::pin::PIN_PATH;
 use super::variables;
 use crate::clock;
 use crate::context::Context;
@@ -354,13 +355,7 @@ fn program_of(repo: &Repo, connected: &Connected) -> Result<(Program, Vec<String
         if repo.has_dir(TRADER_DIR) {
             return Ok((Program::Source, Vec::new()));
         }
-        return Err(GatherError::Engine {
-            path: "HEAD".to_owned(),
-            error: format!(
-                "it carries no {TRADER_DIR}/ to build from, and a pinned release cannot be read \
-                 from it yet"
-            ),
-        });
+        return pinned(repo).map(|program| (program, Vec::new()));
     };
     let sha256 = sha256_of(&local.program)?;
     let mut notes = Vec::new();
@@ -374,6 +369,24 @@ fn program_of(repo: &Repo, connected: &Connected) -> Result<(Program, Vec<String
         ));
     }
     Ok((Program::Binary { sha256 }, notes))
+}
+
+/// The release that HEAD's Dockerfile pins.
+fn pinned(repo: &Repo) -> Result<Program, GatherError> {
+    let failed = |error: String| GatherError::Engine {
+        path: format!("HEAD:{PIN_PATH}"),
+        error,
+    };
+    let blob = repo
+        .blob(PIN_PATH)
+        .map_err(|error| failed(error.to_string()))?
+        .ok_or_else(|| {
+            failed(format!(
+                "HEAD carries neither {TRADER_DIR}/ to build from nor a {PIN_PATH} that pins a release"
+            ))
+        })?;
+    let text = String::from_utf8(blob).map_err(|_| failed("it is no text".to_owned()))?;
+    super::pin::read(&text).map_err(failed)
 }
 
 fn sha256_of(path: &Path) -> Result<String, GatherError> {

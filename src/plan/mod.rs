@@ -4,8 +4,11 @@
 
 pub mod gather;
 pub mod intent;
+mod pin;
 pub mod render;
 pub mod variables;
+
+pub use pin::NO_SHA256;
 
 use crate::context::{Context, Format};
 use crate::exit::Exit;

@@ -65,7 +65,9 @@ pub(super) fn git(
             program,
             after: Duration::from_secs(GIT_TIMEOUT_SECS),
         },
-        other => other,
+        other @ (ChildError::NotFound { .. }
+        | ChildError::Io { .. }
+        | ChildError::TooMuch { .. }) => other,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `launch schema`: prints a schema, plain or effective.
 
+use super::checks;
 use super::columns::columns;
 use super::project::ProjectFiles;
 use super::{committed, effective_manifest_schema, effective_strategy_schema, file_name};
@@ -17,7 +18,8 @@ Examples:
   launch schema manifest                 the plain one, as in schemas/
   launch schema manifest --effective     with the strategy ids of HEAD (LC-201)
   launch schema strategy --effective     with the registered components
-  launch schema --effective --format json   all of them in one document")]
+  launch schema --effective --format json   all of them in one document
+  launch schema checks --against FILE    what the checks lost against FILE (exit 1)")]
 pub struct SchemaArgs {
     /// Which schema; without it, a list.
     #[arg(value_enum)]
@@ -25,6 +27,9 @@ pub struct SchemaArgs {
     /// With what this project and this program really offer: strategy ids, components, options.
     #[arg(long)]
     pub effective: bool,
+    /// Compare the table of checks with an earlier one: no code may be gone or count for less.
+    #[arg(long, value_name = "FILE", conflicts_with = "effective")]
+    pub against: Option<std::path::PathBuf>,
 }
 
 /// The schemas.
@@ -38,15 +43,26 @@ pub enum SchemaName {
     Targets,
     /// The approved limits.
     ApprovedLimits,
+    /// The table of checks with what each counts for: no schema, but kept and compared beside them.
+    Checks,
 }
 
 impl SchemaName {
+    fn file(self) -> String {
+        if self == Self::Checks {
+            checks::CHECKS_FILE.to_owned()
+        } else {
+            file_name(self.as_str())
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Manifest => "manifest",
             Self::Strategy => "strategy",
             Self::Targets => "targets",
             Self::ApprovedLimits => "approved-limits",
+            Self::Checks => "checks",
         }
     }
 
@@ -56,12 +72,22 @@ impl SchemaName {
             Self::Strategy => "manifests/strategies/<id>.json or .toml",
             Self::Targets => "manifests/launch.toml",
             Self::ApprovedLimits => "manifests/approved-limits.toml",
+            Self::Checks => "the checks of this program, for --against",
         }
     }
 }
 
 /// Runs `launch schema`.
 pub fn run(args: &SchemaArgs, ctx: &Context<NoState>) -> Exit {
+    if let Some(path) = &args.against {
+        if args.name != Some(SchemaName::Checks) {
+            ctx.error(
+                "--against compares the table of checks: launch schema checks --against FILE",
+            );
+            return Exit::Usage;
+        }
+        return checks::against(path, ctx);
+    }
     match document(args, ctx) {
         Ok(text) => {
             ctx.document(&text);
@@ -84,7 +110,7 @@ fn document(args: &SchemaArgs, ctx: &Context<NoState>) -> Result<String, Vec<Dia
                 .map(|name| {
                     [
                         name.as_str().to_owned(),
-                        format!("schemas/{}", file_name(name.as_str())),
+                        format!("schemas/{}", name.file()),
                         name.judges().to_owned(),
                     ]
                 })
@@ -106,8 +132,12 @@ fn one(
     effective: bool,
     ctx: &Context<NoState>,
 ) -> Result<Value, Vec<Diagnostic>> {
-    let file = file_name(name.as_str());
+    let file = name.file();
     let bug = |why: String| vec![Diagnostic::bug(&file, why)];
+    if name == SchemaName::Checks {
+        return serde_json::to_value(launch_checks::Strength::own())
+            .map_err(|fault| bug(fault.to_string()));
+    }
     if effective && name == SchemaName::Manifest {
         let project = ProjectFiles::open(&ctx.cwd)?;
         ctx.note(&project.origin());

@@ -7,12 +7,14 @@
 pub mod components;
 pub mod strategies;
 
+mod checks;
 mod columns;
 mod command;
 mod effective;
 mod generate;
 mod project;
 
+pub use checks::{CHECKS_FILE, checks_document};
 pub use command::{SchemaArgs, SchemaName, run};
 pub use effective::{effective_manifest_schema, effective_strategy_schema, plain_schema};
 pub use generate::{NAMES, committed, file_name};

@@ -152,6 +152,13 @@ fn reference(s: &Scratch) -> Vec<String> {
             found.push(format!("marker {marker}"));
         }
     }
+    // git looks past the files of HEAD that have a repository around them, and past what is added there.
+    for dir in ["docs", "vendor"] {
+        let in_head = !run(None, &["ls-tree", "HEAD", &format!("{dir}/")]).is_empty();
+        if in_head && s.path(dir).join(".git/HEAD").exists() {
+            found.push(format!("repository in {dir}"));
+        }
+    }
     // The real index beside HEAD; an intention to add does not show in a diff.
     let staged = [
         "diff-index",
@@ -182,13 +189,12 @@ fn reference(s: &Scratch) -> Vec<String> {
             .into_iter()
             .filter_map(|line| line.strip_prefix(b"S ").map(<[u8]>::to_vec))
             .collect();
-        // By the patterns alone: read into a third index, with nothing from the disk.
-        let by_pattern = s.beside("pattern-index");
-        drop(std::fs::remove_file(&by_pattern));
-        run(Some(&by_pattern), &["read-tree", "-m", "HEAD"]);
-        let meant: Vec<Vec<u8>> = parts(run(Some(&by_pattern), &["ls-files", "-z", "-t"]))
+        // By the patterns alone: what they do not take is meant to be absent.
+        let all = run(Some(&index), &["ls-files", "-z"]);
+        let taken = parts(fed(s, &["sparse-checkout", "check-rules", "-z"], &all));
+        let meant: Vec<Vec<u8>> = parts(all)
             .into_iter()
-            .filter_map(|line| line.strip_prefix(b"S ").map(<[u8]>::to_vec))
+            .filter(|path| !taken.contains(path))
             .collect();
         for path in meant
             .iter()
@@ -234,6 +240,21 @@ fn reference(s: &Scratch) -> Vec<String> {
         }
     }
     found
+}
+
+/// What a git command makes of what it is fed.
+fn fed(s: &Scratch, args: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("git")
+        .current_dir(s.work())
+        .env("HOME", s.beside(""))
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap().stdout
 }
 
 /// Which of the paths HEAD's own ignore files do not ignore, by `git check-ignore` in an empty
