@@ -141,7 +141,7 @@ impl Ran {
 
 /// The base is the project's main; `change` is committed on a branch from it, merged, and judged as `event`.
 fn gate(project: &Project, event: Event, change: impl FnOnce(&Project)) -> Ran {
-    gate_with(project, event, change, |project| assert_cmd_launch(project))
+    gate_with(project, event, change, assert_cmd_launch)
 }
 
 fn assert_cmd_launch(_: &Project) -> PathBuf {

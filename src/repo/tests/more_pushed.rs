@@ -4,6 +4,7 @@ use super::Scratch;
 use crate::repo::{Repo, remote_facts};
 use launch_checks::targets::Pushed;
 use launch_checks::{LiveRemote, Missing, RemoteFacts};
+use std::fmt::Write as _;
 use std::process::Command;
 
 fn ask(s: &Scratch, remote: &str, pushed: Pushed) -> Result<RemoteFacts, Missing> {
@@ -133,8 +134,9 @@ fn remotes_that_are_empty_headless_huge_or_hide_the_branch() {
     assert_eq!(tip(&s, "origin"), Some(head(&s)));
     // Many refs, some of which look alike.
     let mut packed = String::from("# pack-refs with: peeled fully-peeled sorted \n");
+    let tip_now = head(&s);
     for number in 0..20_000 {
-        packed.push_str(&format!("{} refs/heads/b/{number:05}/main\n", head(&s)));
+        writeln!(packed, "{} refs/heads/b/{number:05}/main", tip_now).unwrap();
     }
     std::fs::write(remote.join("packed-refs"), packed).unwrap();
     let loose = remote.join("refs/heads");
