@@ -136,7 +136,7 @@ fn remotes_that_are_empty_headless_huge_or_hide_the_branch() {
     let mut packed = String::from("# pack-refs with: peeled fully-peeled sorted \n");
     let tip_now = head(&s);
     for number in 0..20_000 {
-        writeln!(packed, "{} refs/heads/b/{number:05}/main", tip_now).unwrap();
+        writeln!(packed, "{tip_now} refs/heads/b/{number:05}/main").unwrap();
     }
     std::fs::write(remote.join("packed-refs"), packed).unwrap();
     let loose = remote.join("refs/heads");
