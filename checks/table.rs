@@ -6,9 +6,10 @@ use crate::facts::{FactKey, Facts};
 use crate::outcome::Outcome;
 use crate::phase::{Category, Phase};
 use crate::{
-    components_ready, components_smoke, declared_effective, files_in_commit, limits_coherent,
-    limits_not_loosened, manifest_schema, model_golden, model_properties, source_committed,
-    source_pushed, staging_dry_run, strategies_known, strategies_valid, units,
+    components_ready, components_smoke, declared_effective, entries_bounded, files_in_commit, halt,
+    limits_coherent, limits_not_loosened, manifest_schema, model_golden, model_properties,
+    order_outcomes, quality_gate_works, source_committed, source_pushed, staging_dry_run,
+    strategies_known, strategies_valid, units, window_targeting,
 };
 
 /// One check.
@@ -61,6 +62,11 @@ const SMOKE: Code = Code::new(302);
 const UNITS: Code = Code::new(304);
 const GOLDEN: Code = Code::new(305);
 const PROPERTIES: Code = Code::new(306);
+const QUALITY: Code = Code::new(308);
+const BOUNDED: Code = Code::new(401);
+const TARGETING: Code = Code::new(402);
+const OUTCOMES: Code = Code::new(403);
+const HALT: Code = Code::new(404);
 const DRY_RUN: Code = Code::new(501);
 
 /// Every check there is.
@@ -80,6 +86,11 @@ pub const TABLE: &[Row] = &[
     Row { code: UNITS, title: "units", category: Category::Components, phase: Phase::Components, after: &[SCHEMA, STRATEGIES], reads: &[FactKey::Manifest, FactKey::Strategies], run: units::run },
     Row { code: GOLDEN, title: "model golden", category: Category::Components, phase: Phase::Components, after: &[], reads: &[], run: model_golden::run },
     Row { code: PROPERTIES, title: "model properties", category: Category::Components, phase: Phase::Components, after: &[], reads: &[], run: model_properties::run },
+    Row { code: QUALITY, title: "quality gate works", category: Category::Components, phase: Phase::Components, after: &[SCHEMA, STRATEGIES, VALID], reads: &[FactKey::Manifest, FactKey::Strategies], run: quality_gate_works::run },
+    Row { code: BOUNDED, title: "entries bounded", category: Category::Safeguards, phase: Phase::DryRun, after: &[SCHEMA, STRATEGIES, VALID], reads: &[FactKey::Manifest, FactKey::Strategies], run: entries_bounded::run },
+    Row { code: TARGETING, title: "window targeting", category: Category::Safeguards, phase: Phase::DryRun, after: &[SCHEMA, STRATEGIES, VALID], reads: &[FactKey::Manifest, FactKey::Strategies], run: window_targeting::run },
+    Row { code: OUTCOMES, title: "order outcomes", category: Category::Safeguards, phase: Phase::DryRun, after: &[SCHEMA, STRATEGIES, VALID], reads: &[FactKey::Manifest, FactKey::Strategies], run: order_outcomes::run },
+    Row { code: HALT, title: "halt", category: Category::Safeguards, phase: Phase::DryRun, after: &[SCHEMA, STRATEGIES, VALID], reads: &[FactKey::Manifest, FactKey::Strategies], run: halt::run },
     Row { code: DRY_RUN, title: "staging dry run", category: Category::Staging, phase: Phase::DryRun, after: &[SCHEMA, STRATEGIES, EFFECTIVE], reads: &[FactKey::Manifest, FactKey::DryRun], run: staging_dry_run::run },
 ];
 
@@ -92,11 +103,6 @@ pub const UNBUILT: &[Unbuilt] = &[
     Unbuilt { code: Code::new(106), title: "dependencies" },
     Unbuilt { code: Code::new(303), title: "contracts" },
     Unbuilt { code: Code::new(307), title: "model evidence" },
-    Unbuilt { code: Code::new(308), title: "quality gate works" },
-    Unbuilt { code: Code::new(401), title: "entries bounded" },
-    Unbuilt { code: Code::new(402), title: "window targeting" },
-    Unbuilt { code: Code::new(403), title: "order outcomes" },
-    Unbuilt { code: Code::new(404), title: "halt" },
     Unbuilt { code: Code::new(502), title: "staged" },
     Unbuilt { code: Code::new(601), title: "secrets present" },
     Unbuilt { code: Code::new(602), title: "token scope" },
@@ -157,8 +163,7 @@ mod tests {
 
     /// What is still missing. Shrink it when a check is built; it may never grow.
     const UNBUILT_PINNED: &[u16] = &[
-        104, 105, 106, 303, 307, 308, 401, 402, 403, 404, 502, 601, 602, 603, 604, 605, 606, 607,
-        608,
+        104, 105, 106, 303, 307, 502, 601, 602, 603, 604, 605, 606, 607, 608,
     ];
 
     #[test]

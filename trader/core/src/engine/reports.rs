@@ -158,7 +158,7 @@ impl Engine {
                     t_ms: self.now,
                     kind: "lease",
                     what: Some("taken_up"),
-                    by: Some(&grant.holder),
+                    by: Some(grant.holder.clone()),
                     ..Line::default()
                 };
                 out.journal.push(line.text());
@@ -193,7 +193,7 @@ impl Engine {
             t_ms: self.now,
             kind: "lease",
             what: Some(what),
-            by: Some(&lease.holder),
+            by: Some(lease.holder.clone()),
             ..Line::default()
         };
         out.journal.push(line.text());
@@ -219,7 +219,7 @@ impl Engine {
             t_ms: self.now,
             kind: "control",
             what: Some(what),
-            by: Some(&by),
+            by: Some(by.clone()),
             reason: Some(&control.reason),
             ..Line::default()
         };

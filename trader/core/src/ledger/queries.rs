@@ -7,6 +7,7 @@ use crate::order::{OrderId, Purpose, Side};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
+use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl LedgerState {
@@ -247,7 +248,7 @@ impl LedgerState {
         if now.0.div_euclid(DAY_MS) > self.day {
             return Usd::ZERO;
         }
-        (self.pnl_day_base - self.pnl_day).or_zero()
+        Usd::new((self.pnl_day_base - self.pnl_day).get().max(Decimal::ZERO))
     }
 
     /// Realised profit and loss since the ledger began.
