@@ -5,7 +5,8 @@
 use crate::code::Code;
 use crate::facts::{
     CommitFiles, DryRun, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote, Loaded,
-    ManifestDocument, NamedPath, Policy, RemoteFacts, Replayed, StrategyDocument, TreeFacts,
+    ManifestDocument, NamedPath, Policy, RemoteFacts, Replayed, StrategyDocument, TestEnd,
+    TestEvidence, TestFacts, TreeFacts,
 };
 use crate::files::approved_limits::{ApprovedLimits, FirstApproval, LimitValue};
 use crate::report::{CheckResult, Status};
@@ -118,6 +119,20 @@ pub(crate) fn facts() -> Facts {
             .into(),
         }),
         dry_run: known(dry_run(&manifest)),
+        tests: known(TestFacts {
+            tree: OTHER.to_owned(),
+            command: Some(vec!["cargo".to_owned(), "test".to_owned()]),
+            evidence: Some(TestEvidence {
+                tree: OTHER.to_owned(),
+                commit: HEAD.to_owned(),
+                command: vec!["cargo".to_owned(), "test".to_owned()],
+                end: TestEnd::Passed,
+                ended_at: "2026-11-30T12:00:00.000Z".to_owned(),
+                duration_ms: 12_000,
+                launch_version: "0.1.0".to_owned(),
+                tail: Vec::new(),
+            }),
+        }),
         policy: known(Policy {
             read_from: "HEAD".to_owned(),
             approved: Loaded::Valid(approved(&manifest)),

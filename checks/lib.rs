@@ -37,6 +37,7 @@ mod source_pushed;
 mod staging_dry_run;
 mod strategies_known;
 mod strategies_valid;
+mod tests_passed;
 mod units;
 mod window_targeting;
 
@@ -47,7 +48,7 @@ pub use code::{Code, CodeError};
 pub use facts::{
     CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts, Fact, FactKey, Facts,
     Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy, RemoteFacts, Replayed,
-    StrategyDocument, SubmodulePush, TreeFacts,
+    StrategyDocument, SubmodulePush, TestEnd, TestEvidence, TestFacts, TreeFacts,
 };
 pub use outcome::{Finding, Mistake, Outcome, PLACES_MAX, Place, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};

@@ -4,10 +4,11 @@
 //! child gets its own process group, which is killed as a whole. What the child means is the caller's.
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::VecDeque;
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// How often a running child is looked at, ms.
@@ -152,6 +153,101 @@ pub fn run(mut command: Command, bounds: Bounds) -> Result<Finished, ChildError>
     })
 }
 
+/// How a child ended of whose output only the end is kept.
+#[derive(Debug)]
+pub struct Tailed {
+    /// Its status; `None` when it was ended at its time bound or because `stop` said so.
+    pub status: Option<ExitStatus>,
+    /// The last bytes of stdout and stderr, as they came.
+    pub tail: Vec<u8>,
+}
+
+/// Runs `command` for at most `timeout`, or until `stop` says so, and keeps the last `tail_bytes` of what it
+/// prints, however much that is.
+///
+/// # Errors
+/// It could not be started or watched. In every case the child and its group are gone afterwards.
+pub fn run_tail(
+    mut command: Command,
+    timeout: Duration,
+    tail_bytes: usize,
+    stop: &dyn Fn() -> bool,
+) -> Result<Tailed, ChildError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let io = |source: std::io::Error| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            ChildError::NotFound {
+                program: program.clone(),
+            }
+        } else {
+            ChildError::Io {
+                program: program.clone(),
+                source,
+            }
+        }
+    };
+    let (reader, writer) = std::io::pipe().map_err(io)?;
+    let also = writer.try_clone().map_err(io)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(also)
+        .process_group(0);
+    let mut child = Group(command.spawn().map_err(io)?);
+    // Our own copies of the writing end would keep the pipe open for ever.
+    drop(command);
+    let (tail, ended) = drain_tail(reader, tail_bytes);
+    let deadline = Instant::now() + timeout;
+    let status = loop {
+        if let Some(status) = child.0.try_wait().map_err(io)? {
+            break Some(status);
+        }
+        if Instant::now() >= deadline || stop() {
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(POLL_MS));
+    };
+    drop(child);
+    // Whoever left the group may hold the pipe; what came until now is what there is.
+    ended
+        .recv_timeout(Duration::from_millis(PIPE_GRACE_MS))
+        .ok();
+    let tail = tail.lock().map(|kept| kept.iter().copied().collect());
+    Ok(Tailed {
+        status,
+        tail: tail.unwrap_or_default(),
+    })
+}
+
+/// Reads a pipe to its end on its own thread and keeps the last `bound` bytes.
+fn drain_tail(
+    mut pipe: impl Read + Send + 'static,
+    bound: usize,
+) -> (Arc<Mutex<VecDeque<u8>>>, mpsc::Receiver<()>) {
+    /// Bytes that are read at once.
+    const CHUNK_BYTES: usize = 16 * 1024;
+    let kept = Arc::new(Mutex::new(VecDeque::new()));
+    let (send, receive) = mpsc::channel();
+    let into = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        let mut chunk = vec![0_u8; CHUNK_BYTES];
+        while let Ok(read) = pipe.read(&mut chunk) {
+            let (Some(bytes), Ok(mut kept)) = (chunk.get(..read), into.lock()) else {
+                break;
+            };
+            if bytes.is_empty() {
+                break;
+            }
+            kept.extend(bytes);
+            let over = kept.len().saturating_sub(bound);
+            kept.drain(..over);
+        }
+        // The receiver is gone only when nobody waits any more.
+        send.send(()).ok();
+    });
+    (kept, receive)
+}
+
 /// Reads a pipe to its end, or to one byte past the bound, on its own thread. Dropping the pipe
 /// early makes a child that goes on printing end by itself.
 fn drain(pipe: Option<impl Read + Send + 'static>, bound: usize) -> mpsc::Receiver<Vec<u8>> {
@@ -221,6 +317,36 @@ mod tests {
     fn a_child_that_prints_without_end_is_ended() {
         let error = run(shell("while :; do echo 0123456789; done"), BOUNDS).unwrap_err();
         assert!(matches!(error, ChildError::TooMuch { .. }), "{error}");
+    }
+
+    #[test]
+    fn only_the_end_of_much_output_is_kept() {
+        let long =
+            "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo end >&2; exit 3";
+        let done = run_tail(shell(long), BOUNDS.timeout, 100, &|| false).unwrap();
+        assert_eq!(done.status.unwrap().code(), Some(3));
+        assert_eq!(done.tail.len(), 100);
+        assert!(done.tail.ends_with(b"line 19999\nend\n"));
+    }
+
+    #[test]
+    fn a_child_is_ended_at_its_bound_or_when_told_with_what_it_said() {
+        let timeout = Duration::from_millis(300);
+        let done = run_tail(
+            shell("echo said; sleep 60 & sleep 60"),
+            timeout,
+            100,
+            &|| false,
+        );
+        let done = done.unwrap();
+        assert!(done.status.is_none() && done.tail == b"said\n");
+        let told = run_tail(shell("sleep 60"), BOUNDS.timeout, 100, &|| true).unwrap();
+        assert!(told.status.is_none());
+        let error = run_tail(Command::new("no-such-program-here"), timeout, 1, &|| false);
+        assert!(
+            matches!(error, Err(ChildError::NotFound { .. })),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod documents;
 mod dry_run;
 mod git;
 mod policy;
+mod tests;
 
 pub use documents::{Loaded, ManifestDocument, StrategyDocument};
 pub use dry_run::{DryRun, DryRunEnd, Replayed};
@@ -15,6 +16,7 @@ pub use git::{
     SubmodulePush, TreeFacts,
 };
 pub use policy::Policy;
+pub use tests::{TestEnd, TestEvidence, TestFacts};
 
 use crate::outcome::{Finding, Outcome};
 use crate::targets::{Class, Platform, Pushed};
@@ -127,6 +129,8 @@ pub enum FactKey {
     DryRun,
     /// [`Facts::policy`].
     Policy,
+    /// [`Facts::tests`].
+    Tests,
 }
 
 impl FactKey {
@@ -161,6 +165,8 @@ pub struct Facts {
     pub dry_run: Fact<DryRun>,
     /// What people have approved, from HEAD or the base branch.
     pub policy: Fact<Policy>,
+    /// Whether the declared tests passed on HEAD's tree.
+    pub tests: Fact<TestFacts>,
 }
 
 impl Facts {
@@ -174,6 +180,7 @@ impl Facts {
             FactKey::Strategies => self.strategies.observed_at_ms,
             FactKey::DryRun => self.dry_run.observed_at_ms,
             FactKey::Policy => self.policy.observed_at_ms,
+            FactKey::Tests => self.tests.observed_at_ms,
         }
     }
 

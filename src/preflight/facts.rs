@@ -5,20 +5,24 @@
 
 use super::documents::{self, Documents};
 use super::progress::Progress;
-use super::project::Project;
+use super::project::{Project, Unusable};
+use super::tests_run::{self, NoRun};
 use super::{Request, dry_run, policy};
 use crate::clock;
 use crate::repo::{Repo, RepoError, remote_facts};
 use launch_checks::targets::{Class, Platform, Pushed};
 use launch_checks::{
-    CheckResult, Code, EnvFacts, Fact, FactKey, Facts, Missing, Severity, TABLE, severity,
+    CheckResult, Code, EnvFacts, Fact, FactKey, Facts, Missing, Severity, TABLE, TestFacts,
+    severity,
 };
+use launch_kill::StateDir;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const TREE_SOURCE: &str = "the disk and HEAD";
 const REMOTE_SOURCE: &str = "git ls-remote";
 const HEAD_SOURCE: &str = "the blobs of HEAD";
+const TESTS_SOURCE: &str = "the evidence kept in the state directory";
 const DRY_RUN_SOURCE: &str = "the trader as a child process on an export of HEAD";
 
 fn now_ms() -> i64 {
@@ -35,15 +39,17 @@ fn see<T>(source: &str, look: impl FnOnce() -> Result<T, Missing>) -> Fact<T> {
     }
 }
 
-/// All facts of one run.
+/// All facts of one run. What only known results read is not gathered again.
 ///
-/// What only known results read is not gathered again.
+/// # Errors
+/// The operator interrupted the tests.
 pub(super) fn gather(
     project: &Project,
     request: &Request<'_>,
     known: &BTreeMap<Code, CheckResult>,
+    state: &StateDir,
     progress: &Progress,
-) -> Facts {
+) -> Result<Facts, Unusable> {
     let env = project.env_facts();
     let asked = |key: FactKey| {
         TABLE.iter().any(|row| {
@@ -59,6 +65,8 @@ pub(super) fn gather(
         asked(FactKey::Remote),
         asked(FactKey::DryRun),
     );
+    // First, because it may take long: everything else should be as fresh as it can be.
+    let tests = tests(project, request, state, progress, asked(FactKey::Tests))?;
     progress.say("comparing the disk with HEAD, asking the remote, rehearsing the trader");
 
     let read_at = now_ms();
@@ -112,7 +120,7 @@ pub(super) fn gather(
         let (source, observed_at_ms) = from_head(read_at);
         let tree = tree.join().unwrap_or_else(|_| broke_down(TREE_SOURCE));
         let remote = remote.join().unwrap_or_else(|_| broke_down(REMOTE_SOURCE));
-        Facts {
+        Ok(Facts {
             env: env.clone(),
             tree,
             remote,
@@ -133,9 +141,33 @@ pub(super) fn gather(
             },
             dry_run,
             policy,
+            tests,
             now_ms: now_ms(),
-        }
+        })
     })
+}
+
+/// Whether the declared tests passed, after running them where that was asked for.
+fn tests(
+    project: &Project,
+    request: &Request<'_>,
+    state: &StateDir,
+    progress: &Progress,
+    asked: bool,
+) -> Result<Fact<TestFacts>, Unusable> {
+    let missing = |why| Ok(Fact::missing(why, TESTS_SOURCE, now_ms()));
+    if !asked {
+        return missing(Missing::new("not asked for"));
+    }
+    if request.run_tests {
+        progress.say("running the declared tests on an export of HEAD");
+        match tests_run::run(project, state) {
+            Ok(()) => {}
+            Err(NoRun::Interrupted) => return Err(Unusable::Interrupted),
+            Err(NoRun::Missing(why)) => return missing(why),
+        }
+    }
+    Ok(see(TESTS_SOURCE, || tests_run::read(project, state)))
 }
 
 /// The repository once more for another thread, which must find the same HEAD.
@@ -193,6 +225,7 @@ pub(super) fn nothing_seen(env: &str, error: &RepoError) -> Facts {
             observed_at_ms,
         },
         dry_run: Fact::missing(missing.clone(), DRY_RUN_SOURCE, now),
-        policy: Fact::missing(missing, HEAD_SOURCE, now),
+        policy: Fact::missing(missing.clone(), HEAD_SOURCE, now),
+        tests: Fact::missing(missing, TESTS_SOURCE, now),
     }
 }

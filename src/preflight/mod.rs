@@ -12,6 +12,7 @@ mod policy;
 mod progress;
 mod project;
 mod reports;
+mod tests_run;
 mod waiting;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::exit::Exit;
 use crate::render::{ReportFormat, ReportTo};
 use crate::{clock, render};
 use launch_checks::{CheckResult, Code, Header, Report, Selection, Status, Verdict};
+use launch_kill::StateDir;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,6 +38,7 @@ Examples:
   launch preflight                       judge HEAD for env local
   launch preflight --env staging         what a deploy would judge first
   launch preflight --only LC-101,LC-102  only these checks; clears nothing
+  launch preflight --run-tests           also run the declared tests on HEAD
   launch preflight --offline             ask no remote (LC-102: unknown)
   launch preflight --format json         the whole report for programs
   launch preflight --report sarif=a.sarif --report junit=a.xml
@@ -65,6 +68,8 @@ pub struct PreflightArgs {
     /// A copy of the report in a file, in any of the formats; may be given again.
     #[arg(long, value_name = "FORMAT=FILE", help_heading = "Output and state")]
     pub report: Vec<ReportTo>,
+    /// First run the tests that launch.toml declares, on an export of HEAD, and keep how they ended.
+    pub run_tests: bool,
 }
 
 /// Longest `--wait`, seconds: an hour.
@@ -79,6 +84,8 @@ pub struct Request<'a> {
     pub selection: Selection,
     /// Whether the network may not be asked.
     pub offline: bool,
+    /// Whether to run the declared tests first.
+    pub run_tests: bool,
     /// The plan that is judged, if any; goes into the report.
     pub plan_digest: Option<String>,
     /// Whether verdicts that were kept may stand for judging again.
@@ -92,6 +99,7 @@ impl<'a> Request<'a> {
             env,
             selection: Selection::All,
             offline: false,
+            run_tests: false,
             plan_digest: None,
             cache: false,
         }
@@ -118,6 +126,7 @@ pub fn run(args: &PreflightArgs, ctx: &Context) -> Exit {
                 env: &args.env,
                 selection,
                 offline: args.offline,
+                run_tests: args.run_tests,
                 plan_digest: None,
                 cache: !args.no_cache,
             };
@@ -201,7 +210,8 @@ pub(crate) fn judge_beside(
             for (code, result) in kept.iter().flat_map(cache::Cache::held) {
                 known.entry(code).or_insert(result);
             }
-            let facts = facts::gather(&project, request, &known, &progress);
+            let state = StateDir::at(&ctx.state_dir);
+            let facts = facts::gather(&project, request, &known, &state, &progress)?;
             (
                 facts,
                 Some(project.repo.commit()),

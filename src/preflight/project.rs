@@ -36,6 +36,8 @@ pub enum Unusable {
     },
     /// The selection names nothing that runs.
     Selection(SelectionError),
+    /// The operator ended it.
+    Interrupted,
 }
 
 impl From<SelectionError> for Unusable {
@@ -58,6 +60,7 @@ impl Unusable {
                     known.join(", ")
                 )
             }
+            Self::Interrupted => "interrupted: nothing was judged".to_owned(),
             Self::Selection(error) => {
                 format!("error: {error}\nhelp: docs/checks.md lists all codes")
             }
@@ -69,13 +72,14 @@ impl Unusable {
         match self {
             Self::Targets(problems) => problems.iter().map(Diagnostic::place).collect(),
             Self::NoSuchEnv { .. } => vec![Place::file(TARGETS_PATH, self.render(false))],
-            Self::Selection(_) => Vec::new(),
+            Self::Selection(_) | Self::Interrupted => Vec::new(),
         }
     }
 
     /// The documented exit code: 2, or 70 when `launch` contradicts itself.
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Interrupted => Exit::Interrupted,
             Self::Targets(problems) if source::exit_of(problems) == Exit::Bug => Exit::Bug,
             Self::Targets(_) | Self::NoSuchEnv { .. } | Self::Selection(_) => Exit::Usage,
         }

@@ -27,6 +27,11 @@ pub(super) fn judge(
     let started = Instant::now();
     let mut report = judge_beside(cwd, request, &BTreeMap::new(), ctx, said)?;
     let started_at = report.started_at.clone();
+    // The tests ran once; nothing about them changes without another commit.
+    let request = &Request {
+        run_tests: false,
+        ..request.clone()
+    };
     let Some(wait) = wait else {
         return Ok(report);
     };

@@ -11,11 +11,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Whether somebody asked the rehearsal to end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Watches for SIGINT, SIGTERM and SIGHUP from now on, on a thread of its own.
-    pub(super) fn watch() -> Self {
+    pub(crate) fn watch() -> Self {
         let interrupt = Self::default();
         let seen = interrupt.clone();
         std::thread::spawn(move || {
@@ -50,7 +50,7 @@ impl Interrupt {
     }
 
     /// Whether it was seen.
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 

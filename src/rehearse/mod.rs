@@ -6,7 +6,7 @@
 
 mod document;
 mod incident;
-mod interrupt;
+pub(crate) mod interrupt;
 mod leftovers;
 mod life;
 mod matrix;
