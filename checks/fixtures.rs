@@ -133,9 +133,12 @@ pub(crate) fn facts() -> Facts {
                 tail: Vec::new(),
             }),
         }),
+        broken_files: known(Vec::new()),
         policy: known(Policy {
             read_from: "HEAD".to_owned(),
             approved: Loaded::Valid(approved(&manifest)),
+            waivers: Loaded::NotInCommit { on_disk: false },
+            check_set: None,
         }),
         strategies: known(vec![StrategyDocument {
             path: STRATEGY_PATH.to_owned(),

@@ -39,6 +39,7 @@ mod strategies_known;
 mod strategies_valid;
 mod tests_passed;
 mod units;
+mod waive;
 mod window_targeting;
 
 #[cfg(test)]
@@ -46,9 +47,10 @@ mod fixtures;
 
 pub use code::{Code, CodeError};
 pub use facts::{
-    CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts, Fact, FactKey, Facts,
-    Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy, RemoteFacts, Replayed,
-    StrategyDocument, SubmodulePush, TestEnd, TestEvidence, TestFacts, TreeFacts,
+    BrokenFile, CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts, Fact,
+    FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy,
+    RemoteFacts, Replayed, StrategyDocument, SubmodulePush, TestEnd, TestEvidence, TestFacts,
+    TreeFacts,
 };
 pub use outcome::{Finding, Mistake, Outcome, PLACES_MAX, Place, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};

@@ -7,6 +7,7 @@
 
 use crate::facts::{Facts, Loaded, known};
 use crate::files::approved_limits::APPROVED_LIMITS_PATH;
+use crate::files::check_set::{CHECK_SET_PATH, CheckSet};
 use crate::outcome::{Finding, Outcome};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,6 +15,18 @@ use trader_core::looser::{self, Compared, shown};
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let policy = known!(facts.policy);
+    if let Some(base) = &policy.check_set {
+        let weaker = base.weaker(&CheckSet::of_this_program());
+        if !weaker.is_empty() {
+            return Finding::new(format!(
+                "this program checks less than {CHECK_SET_PATH} of {} says",
+                policy.read_from
+            ))
+            .seen(weaker)
+            .help("build the checks back in; what really has to go is merged by whoever may push to the base")
+            .fail();
+        }
+    }
     let document = known!(facts.manifest);
     let Loaded::Valid(manifest) = &document.loaded else {
         return Finding::new(format!(
@@ -201,6 +214,23 @@ mod tests {
             diagnostics: vec!["planted".into()],
         };
         check("LC-205", &broken, Status::Fail, "planted");
+    }
+
+    #[test]
+    fn a_program_that_checks_less_than_the_base_is_refused() {
+        let mut facts = ci();
+        let mut base = CheckSet::of_this_program();
+        facts.policy.value.as_mut().unwrap().check_set = Some(base.clone());
+        check("LC-205", &facts, Status::Pass, "limits are as approved");
+        let row = base.checks["LC-305"].clone();
+        base.checks.insert("LC-399".to_owned(), row);
+        facts.policy.value.as_mut().unwrap().check_set = Some(base);
+        check(
+            "LC-205",
+            &facts,
+            Status::Fail,
+            "LC-399 model golden is gone",
+        );
     }
 
     #[test]

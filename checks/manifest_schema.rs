@@ -3,18 +3,31 @@
 //!
 //! Fails on an unknown, missing, null, zero or mistyped key and on a strategy that is not in HEAD, each
 //! with file, line, column, the value seen and the value wanted; and on `mode = "live"` anywhere but in
-//! class production, which no schema of the manifest alone can say. (`launch.toml` itself is read before
+//! class production, which no schema of the manifest alone can say. A file of policy beside it (approved
+//! limits, waivers) that is not valid fails it too: nothing would be read from it. (`launch.toml` itself is read before
 //! any check: without it there is nothing to judge and the exit code is 2.)
 
 use crate::facts::{Facts, Loaded, known};
-use crate::outcome::{Finding, Outcome};
+use crate::outcome::{Finding, Mistake, Outcome};
 use crate::targets::Class;
 use trader_core::manifest::Mode;
 
 pub(crate) fn run(facts: &Facts) -> Outcome {
     let manifest = known!(facts.manifest);
+    let beside = known!(facts.broken_files);
     let path = &manifest.path;
     match &manifest.loaded {
+        Loaded::Valid(_) if !beside.is_empty() => {
+            let names: Vec<&str> = beside.iter().map(|file| file.path.as_str()).collect();
+            let mistakes: Vec<Mistake> = beside
+                .iter()
+                .flat_map(|file| file.diagnostics.iter().cloned())
+                .collect();
+            Finding::new(format!("{path} is valid, and {} is not", names.join(", ")))
+                .mistakes(&mistakes)
+                .help("correct the places above and commit")
+                .fail()
+        }
         Loaded::Valid(valid)
             if valid.mode == Mode::Live && facts.env.class != Class::Production =>
         {
@@ -70,6 +83,17 @@ mod tests {
     use crate::facts::{Fact, Missing};
     use crate::fixtures::{check, facts, manifest_mut, refuse_manifest};
     use crate::report::Status;
+
+    #[test]
+    fn a_broken_file_of_policy_fails_too() {
+        let mut facts = facts();
+        facts.broken_files.value = Ok(vec![crate::facts::BrokenFile {
+            path: "manifests/waivers.toml".to_owned(),
+            diagnostics: vec!["planted".into()],
+        }]);
+        let result = check("LC-201", &facts, Status::Fail, "planted");
+        assert!(result.message.contains("manifests/waivers.toml is not"));
+    }
 
     #[test]
     fn passing() {

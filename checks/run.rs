@@ -9,6 +9,7 @@ use crate::outcome::{Finding, Outcome, Place};
 use crate::report::{CheckResult, Status};
 use crate::severity::{Severity, severity, unbuilt_is_left_out};
 use crate::table::{Row, TABLE, UNBUILT, Unbuilt, catalogue};
+use crate::waive::waived;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -257,7 +258,10 @@ fn judge(
         }
         (Outcome::Unknown(finding), _) => (Status::Unknown, finding),
     };
-    result(row, facts, status, finding, duration)
+    let (status, finding, waiver) = waived(row.code, facts, status, finding);
+    let mut result = result(row, facts, status, finding, duration);
+    result.waiver = waiver;
+    result
 }
 
 fn result(

@@ -77,7 +77,7 @@ pub const TABLE: &[Row] = &[
     Row { code: PUSHED, title: "source pushed", category: Category::Source, phase: Phase::Git, after: &[], reads: &[FactKey::Remote], run: source_pushed::run },
     Row { code: FILES, title: "files in the commit", category: Category::Source, phase: Phase::Git, after: &[], reads: &[FactKey::Files], run: files_in_commit::run },
     Row { code: TESTS, title: "tests passed", category: Category::Source, phase: Phase::Git, after: &[], reads: &[FactKey::Tests], run: tests_passed::run },
-    Row { code: SCHEMA, title: "manifest schema", category: Category::Manifest, phase: Phase::Manifest, after: &[], reads: &[FactKey::Manifest], run: manifest_schema::run },
+    Row { code: SCHEMA, title: "manifest schema", category: Category::Manifest, phase: Phase::Manifest, after: &[], reads: &[FactKey::Manifest, FactKey::BrokenFiles], run: manifest_schema::run },
     Row { code: STRATEGIES, title: "strategies known", category: Category::Manifest, phase: Phase::Manifest, after: &[], reads: &[FactKey::Manifest, FactKey::Strategies], run: strategies_known::run },
     Row { code: VALID, title: "strategies valid", category: Category::Manifest, phase: Phase::Manifest, after: &[SCHEMA, STRATEGIES], reads: &[FactKey::Manifest, FactKey::Strategies], run: strategies_valid::run },
     Row { code: EFFECTIVE, title: "declared = effective", category: Category::Manifest, phase: Phase::Manifest, after: &[SCHEMA, STRATEGIES], reads: &[FactKey::Manifest, FactKey::Strategies], run: declared_effective::run },
@@ -240,6 +240,7 @@ mod tests {
         "strength.rs",
         "table.rs",
         "targets.rs",
+        "waive.rs",
     ];
 
     #[test]

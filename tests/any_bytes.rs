@@ -11,7 +11,7 @@
 use launch::schema::{effective_manifest_schema, effective_strategy_schema};
 use launch::source::{
     Code, Diagnostic, KnownStrategy, load_approved_limits, load_manifest, load_strategy,
-    load_targets, render_all,
+    load_targets, load_waivers, render_all,
 };
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -25,6 +25,7 @@ const MANIFEST: &str = include_str!("manifests/valid/manifest.toml");
 const JSON_MANIFEST: &str = include_str!("manifests/valid/manifest.json");
 const TARGETS: &str = include_str!("../manifests/launch.toml");
 const APPROVED: &str = include_str!("approved_limits/valid/later.toml");
+const WAIVERS: &str = include_str!("waivers/valid/two.toml");
 const STRATEGY: &str = include_str!("../manifests/strategies/probability-model.json");
 
 fn judged(file: &str, bytes: &[u8]) -> Vec<Diagnostic> {
@@ -45,6 +46,7 @@ fn judged(file: &str, bytes: &[u8]) -> Vec<Diagnostic> {
     );
     all.extend(load_targets(file, bytes).err().unwrap_or_default());
     all.extend(load_approved_limits(file, bytes).err().unwrap_or_default());
+    all.extend(load_waivers(file, bytes).err().unwrap_or_default());
     all
 }
 
@@ -126,6 +128,11 @@ proptest! {
     #[test]
     fn spoiled_approved_limits_are_refused_or_read(bytes in spoiled(APPROVED)) {
         sound("approved-limits.toml", &bytes)?;
+    }
+
+    #[test]
+    fn spoiled_waivers_are_refused_or_read(bytes in spoiled(WAIVERS)) {
+        sound("waivers.toml", &bytes)?;
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use launch::schema::{effective_manifest_schema, effective_strategy_schema};
 use launch::source::{
     Code, Diagnostic, KnownStrategy, Schema, load_approved_limits, load_manifest, load_strategy,
-    load_targets, render_all,
+    load_targets, load_waivers, render_all,
 };
 use trader_core::manifest::Manifest;
 
@@ -140,6 +140,12 @@ fn approved_limits_are_read_or_refused_with_their_place() {
         assert!(file.value.approved("production").is_some(), "{name}");
     }
     refused("approved_limits/invalid", load_approved_limits);
+}
+
+#[test]
+fn waivers_are_read_or_refused_with_their_place() {
+    accepted("waivers/valid", load_waivers);
+    refused("waivers/invalid", load_waivers);
 }
 
 #[test]

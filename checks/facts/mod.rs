@@ -15,7 +15,7 @@ pub use git::{
     CommitFiles, Difference, DifferenceKind, Found, LiveRemote, NamedPath, RemoteFacts,
     SubmodulePush, TreeFacts,
 };
-pub use policy::Policy;
+pub use policy::{BrokenFile, Policy};
 pub use tests::{TestEnd, TestEvidence, TestFacts};
 
 use crate::outcome::{Finding, Outcome};
@@ -131,6 +131,8 @@ pub enum FactKey {
     Policy,
     /// [`Facts::tests`].
     Tests,
+    /// [`Facts::broken_files`].
+    BrokenFiles,
 }
 
 impl FactKey {
@@ -139,7 +141,7 @@ impl FactKey {
     pub const fn is_of_head(self) -> bool {
         matches!(
             self,
-            Self::Files | Self::Manifest | Self::Strategies | Self::DryRun
+            Self::Files | Self::Manifest | Self::Strategies | Self::DryRun | Self::BrokenFiles
         )
     }
 }
@@ -167,6 +169,8 @@ pub struct Facts {
     pub policy: Fact<Policy>,
     /// Whether the declared tests passed on HEAD's tree.
     pub tests: Fact<TestFacts>,
+    /// Files of policy that HEAD has and that are not valid.
+    pub broken_files: Fact<Vec<BrokenFile>>,
 }
 
 impl Facts {
@@ -181,6 +185,7 @@ impl Facts {
             FactKey::DryRun => self.dry_run.observed_at_ms,
             FactKey::Policy => self.policy.observed_at_ms,
             FactKey::Tests => self.tests.observed_at_ms,
+            FactKey::BrokenFiles => self.broken_files.observed_at_ms,
         }
     }
 

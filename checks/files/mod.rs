@@ -5,6 +5,8 @@
 //! types. Must not know the clock: whether something has expired is a check's question.
 
 pub mod approved_limits;
+pub mod check_set;
+pub mod waivers;
 
 mod rule;
 

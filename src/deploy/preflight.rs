@@ -23,6 +23,7 @@ pub async fn judge(ctx: &Context, gathered: &Gathered) -> Result<String, Refusal
                 env: &env,
                 selection: Selection::All,
                 offline: false,
+                base: None,
                 run_tests: false,
                 plan_digest: Some(plan_digest),
                 // A deploy believes nothing that it did not see.

@@ -66,6 +66,10 @@ const SAME: &[(&str, &str)] = &[
         include_str!("../../manifests/approved-limits.toml"),
     ),
     (
+        "manifests/waivers.toml",
+        include_str!("../../manifests/waivers.toml"),
+    ),
+    (
         "manifests/local.toml",
         include_str!("../../manifests/local.toml"),
     ),

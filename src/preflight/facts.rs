@@ -4,10 +4,11 @@
 //! once, after everything was seen.
 
 use super::documents::{self, Documents};
+use super::policy::{self, SeenPolicy};
 use super::progress::Progress;
 use super::project::{Project, Unusable};
 use super::tests_run::{self, NoRun};
-use super::{Request, dry_run, policy};
+use super::{Request, dry_run};
 use crate::clock;
 use crate::repo::{Repo, RepoError, remote_facts};
 use launch_checks::targets::{Class, Platform, Pushed};
@@ -22,6 +23,7 @@ use std::path::Path;
 const TREE_SOURCE: &str = "the disk and HEAD";
 const REMOTE_SOURCE: &str = "git ls-remote";
 const HEAD_SOURCE: &str = "the blobs of HEAD";
+const POLICY_SOURCE: &str = "the blobs of HEAD or of the base branch";
 const TESTS_SOURCE: &str = "the evidence kept in the state directory";
 const DRY_RUN_SOURCE: &str = "the trader as a child process on an export of HEAD";
 
@@ -47,10 +49,17 @@ pub(super) fn gather(
     project: &Project,
     request: &Request<'_>,
     known: &BTreeMap<Code, CheckResult>,
+    policy: SeenPolicy,
     state: &StateDir,
     progress: &Progress,
 ) -> Result<Facts, Unusable> {
-    let env = project.env_facts();
+    let env = policy.env;
+    let policy = Fact {
+        value: policy.policy,
+        source: POLICY_SOURCE.to_owned(),
+        observed_at_ms: policy.seen_at_ms,
+    };
+    let broken_files = see(HEAD_SOURCE, || Ok(policy::broken(project)));
     let asked = |key: FactKey| {
         TABLE.iter().any(|row| {
             request.selection.holds(row.code)
@@ -71,7 +80,6 @@ pub(super) fn gather(
 
     let read_at = now_ms();
     let documents = documents::read(project);
-    let policy = see(HEAD_SOURCE, || Ok(policy::read(project)));
     // libgit2's handle stays on this thread; the others open the repository for themselves.
     let (top, commit) = (project.repo.top(), project.repo.commit());
     let deploy_from = &project.targets.repo;
@@ -141,6 +149,7 @@ pub(super) fn gather(
             },
             dry_run,
             policy,
+            broken_files,
             tests,
             now_ms: now_ms(),
         })
@@ -225,7 +234,8 @@ pub(super) fn nothing_seen(env: &str, error: &RepoError) -> Facts {
             observed_at_ms,
         },
         dry_run: Fact::missing(missing.clone(), DRY_RUN_SOURCE, now),
-        policy: Fact::missing(missing.clone(), HEAD_SOURCE, now),
+        policy: Fact::missing(missing.clone(), POLICY_SOURCE, now),
+        broken_files: Fact::missing(missing.clone(), HEAD_SOURCE, now),
         tests: Fact::missing(missing, TESTS_SOURCE, now),
     }
 }

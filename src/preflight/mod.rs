@@ -3,6 +3,7 @@
 //! Judges HEAD and the live remote, never the files on disk (except to compare them with HEAD). Changes
 //! nothing. `deploy` uses [`judge`] with the same facts and the same table.
 
+mod base;
 mod cache;
 mod documents;
 mod dry_run;
@@ -38,6 +39,7 @@ Examples:
   launch preflight                       judge HEAD for env local
   launch preflight --env staging         what a deploy would judge first
   launch preflight --only LC-101,LC-102  only these checks; clears nothing
+  launch preflight --env ci --base main  policy from the base branch
   launch preflight --run-tests           also run the declared tests on HEAD
   launch preflight --offline             ask no remote (LC-102: unknown)
   launch preflight --format json         the whole report for programs
@@ -68,6 +70,10 @@ pub struct PreflightArgs {
     /// A copy of the report in a file, in any of the formats; may be given again.
     #[arg(long, value_name = "FORMAT=FILE", help_heading = "Output and state")]
     pub report: Vec<ReportTo>,
+    /// Read waivers, approved limits, advisory codes and the check set from this branch or commit. On a
+    /// pull request or in a merge queue the event's own base is the default.
+    #[arg(long, value_name = "REF", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub base: Option<String>,
     /// First run the tests that launch.toml declares, on an export of HEAD, and keep how they ended.
     pub run_tests: bool,
 }
@@ -84,6 +90,8 @@ pub struct Request<'a> {
     pub selection: Selection,
     /// Whether the network may not be asked.
     pub offline: bool,
+    /// The branch or commit that the policy is read from; `None`: the event's base, else HEAD.
+    pub base: Option<&'a str>,
     /// Whether to run the declared tests first.
     pub run_tests: bool,
     /// The plan that is judged, if any; goes into the report.
@@ -99,6 +107,7 @@ impl<'a> Request<'a> {
             env,
             selection: Selection::All,
             offline: false,
+            base: None,
             run_tests: false,
             plan_digest: None,
             cache: false,
@@ -126,6 +135,7 @@ pub fn run(args: &PreflightArgs, ctx: &Context) -> Exit {
                 env: &args.env,
                 selection,
                 offline: args.offline,
+                base: args.base.as_deref(),
                 run_tests: args.run_tests,
                 plan_digest: None,
                 cache: !args.no_cache,
@@ -204,14 +214,16 @@ pub(crate) fn judge_beside(
     let mut kept = None;
     let (facts, commit, tree) = match opened {
         Ok(project) => {
-            if request.cache {
+            let policy = policy::read(&project, request.base);
+            // Kept verdicts are HEAD's own; a base or a waiver may say otherwise of the same commit.
+            if request.cache && policy.is_heads_alone() {
                 kept = cache::Cache::open(&project, &ctx.state_dir);
             }
             for (code, result) in kept.iter().flat_map(cache::Cache::held) {
                 known.entry(code).or_insert(result);
             }
             let state = StateDir::at(&ctx.state_dir);
-            let facts = facts::gather(&project, request, &known, &state, &progress)?;
+            let facts = facts::gather(&project, request, &known, policy, &state, &progress)?;
             (
                 facts,
                 Some(project.repo.commit()),

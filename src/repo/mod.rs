@@ -11,6 +11,7 @@ mod content;
 mod encoding;
 mod export;
 mod head;
+mod history;
 mod index;
 mod ls_remote;
 mod operation;

@@ -139,7 +139,7 @@ fn ssh_command(repo: &Repo) -> Option<String> {
 }
 
 /// Whether history is cut, so that walking it proves nothing: a shallow clone, or grafts.
-fn history_is_cut(repo: &Repo) -> bool {
+pub(super) fn history_is_cut(repo: &Repo) -> bool {
     repo.git.is_shallow() || repo.git.commondir().join("info/grafts").exists()
 }
 

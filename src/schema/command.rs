@@ -45,6 +45,8 @@ pub enum SchemaName {
     ApprovedLimits,
     /// The table of checks with what each counts for: no schema, but kept and compared beside them.
     Checks,
+    /// The waivers.
+    Waivers,
 }
 
 impl SchemaName {
@@ -63,6 +65,7 @@ impl SchemaName {
             Self::Targets => "targets",
             Self::ApprovedLimits => "approved-limits",
             Self::Checks => "checks",
+            Self::Waivers => "waivers",
         }
     }
 
@@ -73,6 +76,7 @@ impl SchemaName {
             Self::Targets => "manifests/launch.toml",
             Self::ApprovedLimits => "manifests/approved-limits.toml",
             Self::Checks => "the checks of this program, for --against",
+            Self::Waivers => "manifests/waivers.toml",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Rust type → JSON Schema (draft 2020-12).
 
 use launch_checks::files::approved_limits::ApprovedLimits;
+use launch_checks::files::waivers::Waivers;
 use launch_checks::targets::Targets;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
@@ -9,7 +10,13 @@ use trader_core::manifest::Manifest;
 use trader_core::strategy_file::StrategyFile;
 
 /// The schemas by the name that `launch schema NAME` takes.
-pub const NAMES: [&str; 4] = ["manifest", "strategy", "targets", "approved-limits"];
+pub const NAMES: [&str; 5] = [
+    "manifest",
+    "strategy",
+    "targets",
+    "approved-limits",
+    "waivers",
+];
 
 /// The plain schema of a name; `None` for a name that is none of [`NAMES`].
 pub fn committed(name: &str) -> Option<Value> {
@@ -18,6 +25,7 @@ pub fn committed(name: &str) -> Option<Value> {
         "strategy" => Some(of::<StrategyFile>("Strategy")),
         "targets" => Some(of::<Targets>("Launch targets (launch.toml)")),
         "approved-limits" => Some(of::<ApprovedLimits>("Approved limits")),
+        "waivers" => Some(of::<Waivers>("Waivers")),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use super::{DIAGNOSTICS_MAX, judge, numbers, words};
 use crate::schema::plain_schema;
 use launch_checks::files::RuleFault;
 use launch_checks::files::approved_limits::ApprovedLimits;
+use launch_checks::files::waivers::Waivers;
 use launch_checks::targets::Targets;
 use serde::de::DeserializeOwned;
 use trader_core::manifest::Manifest;
@@ -62,6 +63,14 @@ pub fn load_approved_limits(
     bytes: &[u8],
 ) -> Result<Loaded<ApprovedLimits>, Vec<Diagnostic>> {
     with_rules(file, bytes, "approved-limits", ApprovedLimits::faults)
+}
+
+/// Reads the waivers, their rules between keys included.
+///
+/// # Errors
+/// As [`load_manifest`].
+pub fn load_waivers(file: &str, bytes: &[u8]) -> Result<Loaded<Waivers>, Vec<Diagnostic>> {
+    with_rules(file, bytes, "waivers", Waivers::faults)
 }
 
 /// A file that the committed schema of `name` judges, and then its rules between keys.

@@ -24,7 +24,9 @@ mod words;
 pub use declared::{Declared, DiskFiles, Files, STRATEGIES_DIR, find_strategies};
 pub use diagnostic::{Code, Diagnostic, Place, Severity, exit_of};
 pub use document::{Document, Places};
-pub use load::{Loaded, load_approved_limits, load_manifest, load_strategy, load_targets};
+pub use load::{
+    Loaded, load_approved_limits, load_manifest, load_strategy, load_targets, load_waivers,
+};
 pub use render::{render, render_all};
 pub use schema::{KnownStrategy, Schema, SchemaFault};
 pub use text::FILE_MAX_BYTES;
