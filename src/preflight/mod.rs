@@ -75,6 +75,7 @@ pub struct PreflightArgs {
     #[arg(long, value_name = "REF", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub base: Option<String>,
     /// First run the tests that launch.toml declares, on an export of HEAD, and keep how they ended.
+    #[arg(long)]
     pub run_tests: bool,
 }
 
