@@ -122,14 +122,17 @@ fn human(looks: &[Look]) -> String {
         }
     }
     let count = |state: State| looks.iter().filter(|look| look.state == state).count();
+    let verdict = if count(State::Bad) > 0 {
+        "NOT READY"
+    } else if count(State::Unknown) > 0 {
+        "NOT SURE"
+    } else {
+        "ready"
+    };
     let _infallible = writeln!(
         out,
         "\n{}: {} in the way, {} unknown, {} to look at",
-        if count(State::Bad) == 0 {
-            "ready"
-        } else {
-            "NOT READY"
-        },
+        verdict,
         count(State::Bad),
         count(State::Unknown),
         count(State::Warn),
@@ -166,6 +169,7 @@ mod tests {
         let text = human(&looks);
         assert!(text.contains("BAD      git    not installed\n"), "{text}");
         assert!(text.contains("run: apt-get install git\n"), "{text}");
+        assert!(human(&[Look::new("x", State::Unknown, "y")]).contains("\nNOT SURE: "));
         assert!(
             text.ends_with("NOT READY: 1 in the way, 0 unknown, 0 to look at\n"),
             "{text}"

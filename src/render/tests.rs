@@ -93,6 +93,11 @@ fn a_partial_report_says_so() {
 #[test]
 fn control_characters_of_others_do_not_reach_the_terminal() {
     assert_eq!(plain("a\u{1b}[31mb\u{7}c\nd"), "a\u{fffd}[31mb\u{fffd}c\nd");
+    // Nor the runner that reads the log.
+    assert_eq!(
+        plain("a::b\n  ::error::x\n##[x"),
+        "a::b\n  \u{fffd}:error::x\n\u{fffd}#[x"
+    );
     let mut report = report();
     report.checks[1].message = "name \u{1b}]0;owned\u{7}".to_owned();
     assert!(!preflight_human(&report, false).contains('\u{1b}'));
