@@ -5,8 +5,8 @@
 use crate::code::Code;
 use crate::facts::{
     CommitFiles, DryRun, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote, Loaded,
-    ManifestDocument, NamedPath, Policy, RemoteFacts, Replayed, StrategyDocument, TestEnd,
-    TestEvidence, TestFacts, TreeFacts,
+    ManifestDocument, NamedPath, Policy, RemoteFacts, Replayed, ServicePlace, StrategyDocument,
+    TargetFacts, TestEnd, TestEvidence, TestFacts, TokenBelongs, TreeFacts,
 };
 use crate::files::approved_limits::{ApprovedLimits, FirstApproval, LimitValue};
 use crate::report::{CheckResult, Status};
@@ -134,6 +134,26 @@ pub(crate) fn facts() -> Facts {
             }),
         }),
         broken_files: known(Vec::new()),
+        target: known(TargetFacts {
+            endpoint: "https://platform.example.com".to_owned(),
+            wanted: ServicePlace {
+                project_id: Some("p-1".to_owned()),
+                environment_id: "e-1".to_owned(),
+                service_id: "s-1".to_owned(),
+            },
+            variables: Ok([
+                ("LAUNCH_HALT_TOKEN".to_owned(), true),
+                ("LAUNCH_CONTROL_TOKEN".to_owned(), true),
+            ]
+            .into()),
+            brought: [].into(),
+            token: Ok(TokenBelongs::Project {
+                project_id: "p-1".to_owned(),
+                environment_id: "e-1".to_owned(),
+            }),
+            service: Ok("trader".to_owned()),
+            kill_stumbles: Vec::new(),
+        }),
         policy: known(Policy {
             read_from: "HEAD".to_owned(),
             approved: Loaded::Valid(approved(&manifest)),

@@ -32,12 +32,14 @@ mod model_golden;
 mod model_properties;
 mod order_outcomes;
 mod quality_gate_works;
+mod secrets_present;
 mod source_committed;
 mod source_pushed;
 mod staging_dry_run;
 mod strategies_known;
 mod strategies_valid;
 mod tests_passed;
+mod token_scope;
 mod units;
 mod waive;
 mod window_targeting;
@@ -47,10 +49,10 @@ mod fixtures;
 
 pub use code::{Code, CodeError};
 pub use facts::{
-    BrokenFile, CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts, Fact,
-    FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy,
-    RemoteFacts, Replayed, StrategyDocument, SubmodulePush, TestEnd, TestEvidence, TestFacts,
-    TreeFacts,
+    AskFailed, BrokenFile, CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts,
+    Fact, FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy,
+    RemoteFacts, Replayed, ServicePlace, StrategyDocument, SubmodulePush, TargetFacts, TestEnd,
+    TestEvidence, TestFacts, TokenBelongs, TreeFacts,
 };
 pub use outcome::{Finding, Mistake, Outcome, PLACES_MAX, Place, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};

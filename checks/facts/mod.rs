@@ -7,6 +7,7 @@ mod documents;
 mod dry_run;
 mod git;
 mod policy;
+mod target;
 mod tests;
 
 pub use documents::{Loaded, ManifestDocument, StrategyDocument};
@@ -16,6 +17,7 @@ pub use git::{
     SubmodulePush, TreeFacts,
 };
 pub use policy::{BrokenFile, Policy};
+pub use target::{AskFailed, ServicePlace, TargetFacts, TokenBelongs};
 pub use tests::{TestEnd, TestEvidence, TestFacts};
 
 use crate::outcome::{Finding, Outcome};
@@ -133,6 +135,8 @@ pub enum FactKey {
     Tests,
     /// [`Facts::broken_files`].
     BrokenFiles,
+    /// [`Facts::target`].
+    Target,
 }
 
 impl FactKey {
@@ -171,6 +175,8 @@ pub struct Facts {
     pub tests: Fact<TestFacts>,
     /// Files of policy that HEAD has and that are not valid.
     pub broken_files: Fact<Vec<BrokenFile>>,
+    /// The place that a deploy goes to.
+    pub target: Fact<TargetFacts>,
 }
 
 impl Facts {
@@ -186,6 +192,7 @@ impl Facts {
             FactKey::Policy => self.policy.observed_at_ms,
             FactKey::Tests => self.tests.observed_at_ms,
             FactKey::BrokenFiles => self.broken_files.observed_at_ms,
+            FactKey::Target => self.target.observed_at_ms,
         }
     }
 

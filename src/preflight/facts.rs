@@ -8,7 +8,7 @@ use super::policy::{self, SeenPolicy};
 use super::progress::Progress;
 use super::project::{Project, Unusable};
 use super::tests_run::{self, NoRun};
-use super::{Request, dry_run};
+use super::{Request, dry_run, target};
 use crate::clock;
 use crate::repo::{Repo, RepoError, remote_facts};
 use launch_checks::targets::{Class, Platform, Pushed};
@@ -25,6 +25,7 @@ const REMOTE_SOURCE: &str = "git ls-remote";
 const HEAD_SOURCE: &str = "the blobs of HEAD";
 const POLICY_SOURCE: &str = "the blobs of HEAD or of the base branch";
 const TESTS_SOURCE: &str = "the evidence kept in the state directory";
+const TARGET_SOURCE: &str = "the target's platform";
 const DRY_RUN_SOURCE: &str = "the trader as a child process on an export of HEAD";
 
 fn now_ms() -> i64 {
@@ -69,6 +70,7 @@ pub(super) fn gather(
         })
     };
     let not_asked = || Missing::new("not asked for");
+    let ask_target = asked(FactKey::Target);
     let (ask_tree, ask_remote, ask_dry_run) = (
         asked(FactKey::Tree),
         asked(FactKey::Remote),
@@ -83,6 +85,7 @@ pub(super) fn gather(
     // libgit2's handle stays on this thread; the others open the repository for themselves.
     let (top, commit) = (project.repo.top(), project.repo.commit());
     let deploy_from = &project.targets.repo;
+    let goes_to = (project.env.as_str(), &project.target);
     let declared = documents::declared(&documents);
     std::thread::scope(|scope| {
         let tree = scope.spawn(|| {
@@ -108,6 +111,19 @@ pub(super) fn gather(
                 remote_facts(&repo, &deploy_from.remote, &deploy_from.branch, env.pushed)
             })
         });
+        // In a thread of its own: whoever judges may stand in a runtime already.
+        let target = scope.spawn(|| {
+            see(TARGET_SOURCE, || {
+                if !ask_target {
+                    return Err(not_asked());
+                }
+                if request.offline && env.platform == Platform::Railway {
+                    return Err(Missing::new("--offline: the platform was not asked")
+                        .help("run it again without --offline"));
+                }
+                target::look(goes_to, top, &deploy_from.branch, state.root())
+            })
+        });
         let dry_run = see(DRY_RUN_SOURCE, || {
             if !ask_dry_run {
                 return Err(not_asked());
@@ -128,6 +144,7 @@ pub(super) fn gather(
         let (source, observed_at_ms) = from_head(read_at);
         let tree = tree.join().unwrap_or_else(|_| broke_down(TREE_SOURCE));
         let remote = remote.join().unwrap_or_else(|_| broke_down(REMOTE_SOURCE));
+        let target = target.join().unwrap_or_else(|_| broke_down(TARGET_SOURCE));
         Ok(Facts {
             env: env.clone(),
             tree,
@@ -151,6 +168,7 @@ pub(super) fn gather(
             policy,
             broken_files,
             tests,
+            target,
             now_ms: now_ms(),
         })
     })
@@ -236,6 +254,7 @@ pub(super) fn nothing_seen(env: &str, error: &RepoError) -> Facts {
         dry_run: Fact::missing(missing.clone(), DRY_RUN_SOURCE, now),
         policy: Fact::missing(missing.clone(), POLICY_SOURCE, now),
         broken_files: Fact::missing(missing.clone(), HEAD_SOURCE, now),
-        tests: Fact::missing(missing, TESTS_SOURCE, now),
+        tests: Fact::missing(missing.clone(), TESTS_SOURCE, now),
+        target: Fact::missing(missing, TARGET_SOURCE, now),
     }
 }

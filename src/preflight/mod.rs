@@ -13,6 +13,7 @@ mod policy;
 mod progress;
 mod project;
 mod reports;
+mod target;
 mod tests_run;
 mod waiting;
 
