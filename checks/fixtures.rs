@@ -5,8 +5,9 @@
 use crate::code::Code;
 use crate::facts::{
     CommitFiles, DryRun, DryRunEnd, EnvFacts, Fact, Facts, Found, LiveRemote, Loaded,
-    ManifestDocument, NamedPath, Policy, RemoteFacts, Replayed, ServicePlace, StrategyDocument,
-    TargetFacts, TestEnd, TestEvidence, TestFacts, TokenBelongs, TreeFacts,
+    ManifestDocument, ModelEvidence, NamedPath, Policy, RecordingFact, RemoteFacts, Replayed,
+    ServicePlace, StrategyDocument, TargetFacts, TestEnd, TestEvidence, TestFacts, TokenBelongs,
+    TreeFacts,
 };
 use crate::files::approved_limits::{ApprovedLimits, FirstApproval, LimitValue};
 use crate::report::{CheckResult, Status};
@@ -15,6 +16,7 @@ use crate::targets::{Class, Platform, Pushed};
 use std::collections::BTreeMap;
 use trader_core::looser;
 use trader_core::manifest::Manifest;
+use trader_core::sim::evidence::{MarketQuote, Sample};
 use trader_core::strategy_file::StrategyFile;
 use trader_core::units::StrategyId;
 use trader_core::wire::DryRunDocument;
@@ -160,6 +162,14 @@ pub(crate) fn facts() -> Facts {
             waivers: Loaded::NotInCommit { on_disk: false },
             check_set: None,
         }),
+        model_evidence: known(ModelEvidence {
+            recordings: vec![RecordingFact {
+                path: "../recordings".to_owned(),
+                sha256: "0".repeat(64),
+                samples: Ok(as_good_as_the_market()),
+            }],
+            approval: None,
+        }),
         strategies: known(vec![StrategyDocument {
             path: STRATEGY_PATH.to_owned(),
             id: STRATEGY.to_owned(),
@@ -173,6 +183,23 @@ pub(crate) fn facts() -> Facts {
             loaded: Loaded::Valid(manifest),
         }),
     }
+}
+
+/// Thirty windows of which model and market say the same.
+fn as_good_as_the_market() -> Vec<Sample> {
+    let look = |n: i64| Sample {
+        cluster: n,
+        secs_before_close: 60,
+        model: Some(0.6),
+        market: Some(MarketQuote {
+            bid: 0.59,
+            ask: 0.61,
+            is_book: true,
+        }),
+        up: n % 2 == 0,
+        marked: false,
+    };
+    (0..30).map(look).collect()
 }
 
 const STRATEGY_PATH: &str = "manifests/strategies/probability-edge.json";

@@ -28,6 +28,7 @@ mod halt;
 mod limits_coherent;
 mod limits_not_loosened;
 mod manifest_schema;
+mod model_evidence;
 mod model_golden;
 mod model_properties;
 mod order_outcomes;
@@ -50,9 +51,9 @@ mod fixtures;
 pub use code::{Code, CodeError};
 pub use facts::{
     AskFailed, BrokenFile, CommitFiles, Difference, DifferenceKind, DryRun, DryRunEnd, EnvFacts,
-    Fact, FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, NamedPath, Policy,
-    RemoteFacts, Replayed, ServicePlace, StrategyDocument, SubmodulePush, TargetFacts, TestEnd,
-    TestEvidence, TestFacts, TokenBelongs, TreeFacts,
+    Fact, FactKey, Facts, Found, LiveRemote, Loaded, ManifestDocument, Missing, ModelEvidence,
+    NamedPath, Policy, RecordingFact, RemoteFacts, Replayed, ServicePlace, StrategyDocument,
+    SubmodulePush, TargetFacts, TestEnd, TestEvidence, TestFacts, TokenBelongs, TreeFacts, Unread,
 };
 pub use outcome::{Finding, Mistake, Outcome, PLACES_MAX, Place, SEEN_LINES_MAX};
 pub use phase::{Category, Phase};

@@ -226,6 +226,58 @@ pub struct Evidence {
     /// The recordings; they may lie outside the repository.
     #[schemars(length(min = 1, max = 256))]
     pub recordings: Vec<Recording>,
+    /// Who takes it on that the model is worse than the market's own price; lapses after 90 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<EvidenceApproval>,
+}
+
+/// A person's word that a model without an edge may run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceApproval {
+    /// Who.
+    #[schemars(length(min = 1, max = 100))]
+    pub by: String,
+    /// Why.
+    #[schemars(length(min = 1, max = 500))]
+    pub reason: String,
+    /// The day, as text, UTC.
+    #[schemars(regex(pattern = r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"), extend("x-wanted" = "a day like \"2026-11-30\""))]
+    pub at: String,
+}
+
+impl EvidenceApproval {
+    /// The first instant of its day, ms since the Unix epoch; `None` for a day that no calendar has.
+    pub fn at_ms(&self) -> Option<i64> {
+        let mut parts = self.at.split('-').map(str::parse::<i64>);
+        let (Some(Ok(year)), Some(Ok(month)), Some(Ok(day)), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return None;
+        };
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days_in_month = match month {
+            4 | 6 | 9 | 11 => 30,
+            2 if is_leap => 29,
+            2 => 28,
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            _ => return None,
+        };
+        if !(1970..=2199).contains(&year) || !(1..=days_in_month).contains(&day) {
+            return None;
+        }
+        // Days since 1970-01-01, years counted from March (Hinnant, "chrono-compatible date algorithms").
+        let (y, m) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
+        let era = y.div_euclid(400);
+        let of_era = y - era * 400;
+        let of_year = (153 * m + 2) / 5 + day - 1;
+        let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+        Some(days * 86_400_000)
+    }
 }
 
 /// One recording, pinned by its digest.
@@ -235,7 +287,7 @@ pub struct Recording {
     /// Where it lies.
     #[schemars(length(min = 1, max = 4096))]
     pub path: String,
-    /// Its sha256, 64 lower-case hex digits.
+    /// Its sha256, 64 lower-case hex digits; of a folder, what `sha256sum * | sha256sum` says in it.
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), extend("x-wanted" = "64 lower-case hex digits"))]
     pub sha256: String,
 }

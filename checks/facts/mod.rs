@@ -6,6 +6,7 @@
 mod documents;
 mod dry_run;
 mod git;
+mod model_evidence;
 mod policy;
 mod target;
 mod tests;
@@ -16,6 +17,7 @@ pub use git::{
     CommitFiles, Difference, DifferenceKind, Found, LiveRemote, NamedPath, RemoteFacts,
     SubmodulePush, TreeFacts,
 };
+pub use model_evidence::{ModelEvidence, RecordingFact, Unread};
 pub use policy::{BrokenFile, Policy};
 pub use target::{AskFailed, ServicePlace, TargetFacts, TokenBelongs};
 pub use tests::{TestEnd, TestEvidence, TestFacts};
@@ -137,6 +139,8 @@ pub enum FactKey {
     BrokenFiles,
     /// [`Facts::target`].
     Target,
+    /// [`Facts::model_evidence`].
+    ModelEvidence,
 }
 
 impl FactKey {
@@ -177,6 +181,8 @@ pub struct Facts {
     pub broken_files: Fact<Vec<BrokenFile>>,
     /// The place that a deploy goes to.
     pub target: Fact<TargetFacts>,
+    /// The recordings that the model is judged on.
+    pub model_evidence: Fact<ModelEvidence>,
 }
 
 impl Facts {
@@ -193,6 +199,7 @@ impl Facts {
             FactKey::Tests => self.tests.observed_at_ms,
             FactKey::BrokenFiles => self.broken_files.observed_at_ms,
             FactKey::Target => self.target.observed_at_ms,
+            FactKey::ModelEvidence => self.model_evidence.observed_at_ms,
         }
     }
 

@@ -1,8 +1,15 @@
-//! `launch explain`: what a check's code means, from the pages inside this program.
+//! `launch explain`: what a check's code means, from the pages inside this program; and why a window,
+//! position or order came out as it did, from a ledger or a tape.
 //!
-//! Needs no repository, network or state: it is read when everything else is broken. Decides nothing.
+//! The pages need no repository, network or state: they are read when everything else is broken. Decides
+//! nothing.
 
+mod evidence;
+mod order;
 mod page;
+mod position;
+mod trading;
+mod window;
 
 use crate::context::{Context, Format};
 use crate::exit::Exit;
@@ -20,6 +27,7 @@ Examples:
   launch explain LC-101                what the check proves, how to fix it
   launch explain codes                 every code with its title
   launch explain LC-205 --format json  the page for programs
+  launch explain window --help         why something was entered or refused
 
 Exit: 0 shown; 2 no such code."
 )]
@@ -38,6 +46,56 @@ pub enum Topic {
     /// Every check's code and title.
     #[command(after_help = "Example:\n  launch explain codes")]
     Codes,
+    /// Every decision about one window: entries, refusals with their numbers, orders.
+    #[command(after_help = "\
+Examples:
+  launch explain window btc-5m-1769949000
+  launch explain window btc-5m-1769949000 --ledger ledger.sqlite3
+  launch explain window btc-5m-1767226500 --tape generator:7
+
+Exit: 0 told; 2 nothing is known of it, or the source cannot be used.")]
+    Window {
+        /// The window, like btc-5m-1769949000.
+        #[arg(value_name = "WINDOW")]
+        id: trader_core::window::WindowId,
+        /// Where to look.
+        #[command(flatten)]
+        source: trading::SourceArgs,
+    },
+    /// One strategy's position in a window: cost, worst case, exits, result, quality gate.
+    #[command(after_help = "\
+Examples:
+  launch explain position btc-5m-1769949000/probability-model
+  launch explain position btc-5m-1767226500/hybrid --tape generator:7
+
+Exit: 0 told; 2 nothing is known of it, or the source cannot be used.")]
+    Position {
+        /// The position, like btc-5m-1769949000/probability-model.
+        #[arg(value_name = "WINDOW/STRATEGY", value_parser = trading::position_id)]
+        id: (
+            trader_core::window::WindowId,
+            trader_core::units::StrategyId,
+        ),
+        /// Where to look.
+        #[command(flatten)]
+        source: trading::SourceArgs,
+    },
+    /// One order: requested, rounded and filled size, cost, fees, worst case.
+    #[command(after_help = "\
+Examples:
+  launch explain order btc-5m-1769949000/probability-model/1
+  launch explain order btc-5m-1769949000/probability-model/1 \\
+      --ledger ledger.sqlite3 --manifest manifests/staging.toml
+
+Exit: 0 told; 2 nothing is known of it, or the source cannot be used.")]
+    Order {
+        /// The order, like btc-5m-1769949000/probability-model/1.
+        #[arg(value_name = "ORDER")]
+        id: trader_core::order::OrderId,
+        /// Where to look.
+        #[command(flatten)]
+        source: trading::SourceArgs,
+    },
 }
 
 /// A check's page as it is written, for formats that carry it along.
@@ -52,6 +110,16 @@ pub fn run(args: &ExplainArgs, ctx: &Context<Option<PathBuf>>) -> Exit {
     }
     match &args.topic {
         None | Some(Topic::Codes) => list(ctx),
+        Some(Topic::Window { id, source }) => {
+            trading::answer(&trading::Question::Window(*id), source, ctx)
+        }
+        Some(Topic::Position { id, source }) => {
+            let question = trading::Question::Position(id.0, id.1.clone());
+            trading::answer(&question, source, ctx)
+        }
+        Some(Topic::Order { id, source }) => {
+            trading::answer(&trading::Question::Order(id.clone()), source, ctx)
+        }
     }
 }
 

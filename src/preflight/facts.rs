@@ -8,7 +8,7 @@ use super::policy::{self, SeenPolicy};
 use super::progress::Progress;
 use super::project::{Project, Unusable};
 use super::tests_run::{self, NoRun};
-use super::{Request, dry_run, target};
+use super::{Request, dry_run, model_evidence, target};
 use crate::clock;
 use crate::repo::{Repo, RepoError, remote_facts};
 use launch_checks::targets::{Class, Platform, Pushed};
@@ -26,6 +26,7 @@ const HEAD_SOURCE: &str = "the blobs of HEAD";
 const POLICY_SOURCE: &str = "the blobs of HEAD or of the base branch";
 const TESTS_SOURCE: &str = "the evidence kept in the state directory";
 const TARGET_SOURCE: &str = "the target's platform";
+const RECORDINGS_SOURCE: &str = "the recordings that launch.toml names";
 const DRY_RUN_SOURCE: &str = "the trader as a child process on an export of HEAD";
 
 fn now_ms() -> i64 {
@@ -71,6 +72,7 @@ pub(super) fn gather(
     };
     let not_asked = || Missing::new("not asked for");
     let ask_target = asked(FactKey::Target);
+    let ask_recordings = asked(FactKey::ModelEvidence);
     let (ask_tree, ask_remote, ask_dry_run) = (
         asked(FactKey::Tree),
         asked(FactKey::Remote),
@@ -86,6 +88,7 @@ pub(super) fn gather(
     let (top, commit) = (project.repo.top(), project.repo.commit());
     let deploy_from = &project.targets.repo;
     let goes_to = (project.env.as_str(), &project.target);
+    let targets = &project.targets;
     let declared = documents::declared(&documents);
     std::thread::scope(|scope| {
         let tree = scope.spawn(|| {
@@ -124,6 +127,14 @@ pub(super) fn gather(
                 target::look(goes_to, top, &deploy_from.branch, state.root())
             })
         });
+        let recordings = scope.spawn(|| {
+            see(RECORDINGS_SOURCE, || {
+                if !ask_recordings {
+                    return Err(not_asked());
+                }
+                model_evidence::read(targets, top)
+            })
+        });
         let dry_run = see(DRY_RUN_SOURCE, || {
             if !ask_dry_run {
                 return Err(not_asked());
@@ -145,6 +156,9 @@ pub(super) fn gather(
         let tree = tree.join().unwrap_or_else(|_| broke_down(TREE_SOURCE));
         let remote = remote.join().unwrap_or_else(|_| broke_down(REMOTE_SOURCE));
         let target = target.join().unwrap_or_else(|_| broke_down(TARGET_SOURCE));
+        let model_evidence = recordings
+            .join()
+            .unwrap_or_else(|_| broke_down(RECORDINGS_SOURCE));
         Ok(Facts {
             env: env.clone(),
             tree,
@@ -169,6 +183,7 @@ pub(super) fn gather(
             broken_files,
             tests,
             target,
+            model_evidence,
             now_ms: now_ms(),
         })
     })
@@ -255,6 +270,7 @@ pub(super) fn nothing_seen(env: &str, error: &RepoError) -> Facts {
         policy: Fact::missing(missing.clone(), POLICY_SOURCE, now),
         broken_files: Fact::missing(missing.clone(), HEAD_SOURCE, now),
         tests: Fact::missing(missing.clone(), TESTS_SOURCE, now),
-        target: Fact::missing(missing, TARGET_SOURCE, now),
+        target: Fact::missing(missing.clone(), TARGET_SOURCE, now),
+        model_evidence: Fact::missing(missing, RECORDINGS_SOURCE, now),
     }
 }

@@ -9,6 +9,7 @@ mod documents;
 mod dry_run;
 mod facts;
 mod head_files;
+mod model_evidence;
 mod policy;
 mod progress;
 mod project;

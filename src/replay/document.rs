@@ -181,7 +181,7 @@ pub(super) fn time(at: trader_core::units::EpochMs) -> String {
 }
 
 /// The samples with the market only where a market was recorded.
-fn judged(played: &Played, samples: &[Sample]) -> Vec<Sample> {
+pub(super) fn judged(played: &Played, samples: &[Sample]) -> Vec<Sample> {
     let is_market = |sample: &Sample| {
         sample
             .market

@@ -20,6 +20,11 @@ use crate::exit::Exit;
 use crate::tape::recording::{Missing, Settle};
 use crate::tape::settle;
 use std::path::PathBuf;
+use trader_core::engine::Engine;
+use trader_core::ledger::LedgerState;
+use trader_core::manifest::Manifest;
+use trader_core::run::{Run, Sink};
+use trader_core::sim::evidence::{EvidenceCollector, Sample, Variant};
 
 /// `launch replay`.
 #[derive(Debug, clap::Args)]
@@ -113,6 +118,82 @@ impl ReplayError {
             }
         }
     }
+}
+
+impl ReplayArgs {
+    /// As typed with nothing but `--tape`.
+    const fn of(tape: String) -> Self {
+        Self {
+            tape,
+            manifest: None,
+            strategy: Vec::new(),
+            synthesise: Vec::new(),
+            settle: Settle::Recorded,
+            latency_ms: 250,
+            hours: 6,
+            evidence: false,
+            sweep: Vec::new(),
+            html: None,
+            journal: None,
+        }
+    }
+}
+
+/// What model and market said of the windows of a recording, and what came. A price that we would have to
+/// make is no market: nothing is synthesised.
+pub(crate) fn samples(path: &std::path::Path) -> Result<Vec<Sample>, ReplayError> {
+    let args = ReplayArgs::of(path.display().to_string());
+    let played = played::recorded(&args, path)?;
+    let mut collector = EvidenceCollector::new(Variant::Trader);
+    for mark in &played.mids {
+        collector.mark(mark.window, mark.at, mark.mid);
+    }
+    for event in &played.events {
+        collector.observe(event);
+    }
+    Ok(document::judged(&played, collector.samples()))
+}
+
+/// What another command wants to see played.
+#[derive(Debug, Clone)]
+pub(crate) struct Replayed {
+    pub(crate) tape: String,
+    pub(crate) manifest: Option<PathBuf>,
+    pub(crate) synthesise: Vec<Missing>,
+    pub(crate) latency_ms: u32,
+    pub(crate) hours: u32,
+}
+
+/// What was played, and by whom.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) manifest: Manifest,
+    pub(crate) manifest_from: String,
+    pub(crate) source: String,
+}
+
+/// Plays something for another command, which watches every record, line and event.
+pub(crate) fn watch(wanted: &Replayed, sink: &mut dyn Sink) -> Result<Watched, ReplayError> {
+    let args = ReplayArgs {
+        manifest: wanted.manifest.clone(),
+        synthesise: wanted.synthesise.clone(),
+        latency_ms: wanted.latency_ms,
+        hours: wanted.hours,
+        ..ReplayArgs::of(wanted.tape.clone())
+    };
+    let chosen = chosen::choose(&args)?;
+    let played = played::open(&args, &chosen)?;
+    let chosen = chosen.fitted(&played);
+    let engine = Engine::new(&chosen.manifest, &chosen.strategies, LedgerState::default())?;
+    let mut run = Run::new(engine, played.counterpart).with_latency(args.latency_ms);
+    for event in &played.events {
+        run.feed(event, sink);
+    }
+    Ok(Watched {
+        manifest: chosen.manifest,
+        manifest_from: chosen.from,
+        source: played.source,
+    })
 }
 
 /// Runs the command.

@@ -61,7 +61,11 @@ pub(super) fn open(args: &ReplayArgs, chosen: &Chosen) -> Result<Played, ReplayE
         refuse_reading(args, "a generated market")?;
         return generated(args, seed, chosen);
     }
-    let path = Path::new(&args.tape);
+    recorded(args, Path::new(&args.tape))
+}
+
+/// Opens a tape of ours or a folder of recorded data.
+pub(super) fn recorded(args: &ReplayArgs, path: &Path) -> Result<Played, ReplayError> {
     if path.is_dir() {
         return folder(args, path);
     }

@@ -51,6 +51,12 @@ fn human() -> String {
         out.push_str("\n  needs: ");
         out.push_str(&with_units(row.needs));
         out.push('\n');
+        out.push_str("  warm-up: ");
+        out.push_str(
+            row.warm_up()
+                .unwrap_or("none, ready as soon as it is built"),
+        );
+        out.push('\n');
         if !row.holds.is_empty() {
             out.push_str("  holds from the manifest: ");
             out.push_str(&row.holds.join(", "));
@@ -112,6 +118,7 @@ fn component(row: &Row) -> Value {
         "doc": row.doc,
         "needs": quantities(row.needs),
         "gives": quantities(row.gives),
+        "warm_up": row.warm_up(),
         "holds": row.holds,
         "options": row.options_schema(),
     })
@@ -126,6 +133,7 @@ mod tests {
         let text = human();
         let listed = document();
         assert_eq!(listed["components"].as_array().unwrap().len(), TABLE.len());
+        assert_eq!(text.matches("\n  warm-up: ").count(), TABLE.len());
         for row in TABLE {
             assert!(
                 text.contains(&format!("\n{}: {}\n", row.id, row.doc)),

@@ -223,6 +223,20 @@ impl Row {
         }
     }
 
+    /// What it must have seen before it is ready; `None`: it is ready as soon as it is built.
+    pub fn warm_up(&self) -> Option<&'static str> {
+        match self.id {
+            "oracle-staleness" => Some("the first oracle price"),
+            "ui-divergence" => Some("the first price of the user interface"),
+            "lag-tracker" => Some("both prices over its `history_secs` and 30.5 s more"),
+            "update-pattern" => Some("16 pauses between changes of the oracle"),
+            "window-timing" => Some(
+                "`window.warm_up_secs` of oracle prices, and a volatility: 30 returns over 10 s and 30 over 30 s",
+            ),
+            _ => None,
+        }
+    }
+
     /// JSON Schema of its options.
     pub fn options_schema(&self) -> Value {
         super::options::schema(self.options)

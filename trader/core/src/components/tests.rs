@@ -660,6 +660,24 @@ fn every_row_holds_what_it_names_and_builds_in_its_role() {
 }
 
 #[test]
+fn a_row_says_whether_its_component_must_warm_up() {
+    let unready = |id| {
+        let nothing = &WarmUp::NOTHING;
+        match build(id) {
+            Built::Analysis(component) => component.warm_up(nothing).is_err(),
+            Built::Probability(component) => component.warm_up(nothing).is_err(),
+            Built::Signal(component) => component.warm_up(nothing).is_err(),
+            Built::Entry(component) => component.warm_up(nothing).is_err(),
+            Built::Sizing(component) => component.warm_up(nothing).is_err(),
+            Built::Exit(component) => component.warm_up(nothing).is_err(),
+        }
+    };
+    for row in registry::TABLE {
+        assert_eq!(unready(row.id), row.warm_up().is_some(), "{}", row.id);
+    }
+}
+
+#[test]
 fn trailing_leaves_when_part_of_the_gain_is_gone() {
     let Built::Exit(trailing) = build("trailing") else {
         panic!("role")

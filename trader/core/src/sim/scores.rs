@@ -135,6 +135,15 @@ pub fn brier_difference(samples: &[Sample]) -> Option<Interval> {
     }))
 }
 
+/// Log-loss of the model minus log-loss of the market's mid, where both spoke: below 0 the model is better.
+pub fn log_loss_difference(samples: &[Sample]) -> Option<Interval> {
+    bootstrap(samples.iter().filter_map(|sample| {
+        let (model, market) = (sample.model?, sample.market?.mid());
+        let difference = log_loss(model, sample.up) - log_loss(market, sample.up);
+        Some((sample.cluster, difference))
+    }))
+}
+
 /// USD per share of buying, at each look, what the model prefers: at the ask where a book was seen, at
 /// the mid (which nobody gets) where not, the taker fee paid, held to the outcome. Looks at which the
 /// model sees no gain after the fee buy nothing.

@@ -11,8 +11,8 @@ mod schema;
 
 pub use error::StoreError;
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use schema::{configure, create_or_check};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use schema::{configure, create_or_check, recognise};
 use std::path::{Path, PathBuf};
 use trader_core::digest::sha256;
 use trader_core::ledger::Record;
@@ -62,6 +62,33 @@ impl LedgerStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(|e| sqlite(path, e))?;
         Self::prepare(path, connection)
+    }
+
+    /// Reads and checks every record of a ledger, and leaves the file as it is: for looking at a ledger
+    /// that somebody else writes, or a copy of one.
+    ///
+    /// # Errors
+    /// There is no such file, it is no ledger, or it is damaged.
+    pub fn read(path: &Path) -> Result<Vec<Record>, StoreError> {
+        let io = |source| StoreError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Err(io(std::io::Error::other("it is no regular file")));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| sqlite(path, e))?;
+        connection
+            .busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))
+            .map_err(|e| sqlite(path, e))?;
+        recognise(path, &connection).map_err(|e| sqlite(path, e))??;
+        let mut store = Self {
+            path: path.to_owned(),
+            connection,
+            head: (0, CHAIN_START.to_owned()),
+        };
+        store.replay()
     }
 
     /// A ledger that lives as long as this value: for dry runs, which must leave nothing behind.

@@ -77,6 +77,20 @@ pub(super) fn create_or_check(
         transaction.commit()?;
         return Ok(Ok(()));
     }
+    if let Err(refused) = recognise(path, &transaction)? {
+        return Ok(Err(refused));
+    }
+    transaction.commit()?;
+    Ok(Ok(()))
+}
+
+/// Refuses a file that is not a whole ledger of this version; changes nothing.
+pub(super) fn recognise(
+    path: &Path,
+    connection: &Connection,
+) -> rusqlite::Result<Result<(), StoreError>> {
+    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if application != APPLICATION_ID {
         return Ok(Err(StoreError::Foreign {
             path: path.to_owned(),
@@ -89,7 +103,7 @@ pub(super) fn create_or_check(
             seen: version,
         }));
     }
-    let check: String = transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if check != "ok" || version != LEDGER_SCHEMA_VERSION {
         let problem = if check == "ok" {
             format!("its version is {version}")
@@ -102,6 +116,5 @@ pub(super) fn create_or_check(
             problem,
         }));
     }
-    transaction.commit()?;
     Ok(Ok(()))
 }

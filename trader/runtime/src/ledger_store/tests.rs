@@ -47,6 +47,39 @@ fn records_survive_a_reopen_in_order() {
 }
 
 #[test]
+fn a_ledger_is_looked_at_while_another_writes_it_and_never_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = ledger(&folder);
+    assert!(LedgerStore::read(&missing).is_err());
+    assert!(!missing.exists(), "looking makes no ledger");
+    let path = written(&folder);
+    let mut writer = LedgerStore::open(&path).unwrap();
+    let fence = writer.take_fence("n2", EpochMs(2)).unwrap();
+    writer.append(fence, &[record(4, "d")]).unwrap();
+    assert_eq!(LedgerStore::read(&path).unwrap().len(), 4);
+    writer.append(fence, &[record(5, "e")]).unwrap();
+    let other = folder.path().join("other.sqlite3");
+    Connection::open(&other)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x)")
+        .unwrap();
+    let refused = LedgerStore::read(&other);
+    assert!(
+        matches!(refused, Err(StoreError::Foreign { .. })),
+        "{refused:?}"
+    );
+    tamper(
+        &path,
+        "UPDATE records SET body = replace(body, 'a', 'z') WHERE seq = 1",
+    );
+    let refused = LedgerStore::read(&path);
+    assert!(
+        matches!(refused, Err(StoreError::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn a_fenced_off_writer_cannot_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder);
