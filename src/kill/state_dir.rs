@@ -206,7 +206,7 @@ impl StateDir {
         token: &Secret,
     ) -> Result<bool, StateError> {
         let text = format!("{}\n", token.expose());
-        place_private(&self.token_path(kind, env), text.as_bytes(), Place::New)
+        write_private_new(&self.token_path(kind, env), text.as_bytes())
     }
 }
 
@@ -259,6 +259,14 @@ pub fn read_text(path: &Path) -> Result<Option<String>, StateError> {
 /// Names the step that failed; the old file is then still there, untouched.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     place_private(path, bytes, Place::Over).map(drop)
+}
+
+/// [`write_private`] where there is no such file yet. `false`: there is one, left as it is.
+///
+/// # Errors
+/// Names the step that failed.
+pub fn write_private_new(path: &Path, bytes: &[u8]) -> Result<bool, StateError> {
+    place_private(path, bytes, Place::New)
 }
 
 /// Whether a file may take the place of one that is there.

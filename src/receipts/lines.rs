@@ -1,9 +1,11 @@
 //! Append-only JSON lines in which an edited, removed or reordered line shows.
 //!
 //! Each line is `{"seq", "prev", "record", "sum"}`: `sum` is the digest of the three others, `prev`
-//! the `sum` of the line before. A torn last line (the machine died while it was written) is an
+//! the `sum` of the line before. A signed line also has the signer's public `key`, which the sum covers, and
+//! `sig`, its signature over the sum; one file has one signer, and nothing unsigned follows a signed line. A torn last line (the machine died while it was written) is an
 //! error with its place, never silently dropped. A lost tail cannot be seen in one copy.
 
+use super::signer::{PublicKey, Signer};
 use launch_kill::state_dir;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,6 +44,9 @@ pub enum LinesError {
         /// What is wrong.
         what: String,
     },
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Signer(#[from] super::signer::SignerError),
     /// The record is no JSON or not of the expected shape.
     #[error("a record cannot be read or written: {0}")]
     Record(serde_json::Error),
@@ -53,24 +58,69 @@ struct Line {
     seq: u64,
     prev: String,
     record: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     sum: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sig: Option<String>,
 }
 
 impl Line {
-    fn new(seq: u64, prev: String, record: Value) -> Result<Self, LinesError> {
-        let sum = sum_of(seq, &prev, &record)?;
-        Ok(Self {
+    fn new(
+        seq: u64,
+        prev: String,
+        record: Value,
+        signer: Option<&Signer>,
+    ) -> Result<Self, LinesError> {
+        let mut line = Self {
             seq,
             prev,
             record,
-            sum,
-        })
+            key: signer.map(|signer| signer.public().to_string()),
+            sum: String::new(),
+            sig: None,
+        };
+        line.sum = line.right_sum()?;
+        line.sig = signer.map(|signer| signer.sign(&line.sum));
+        Ok(line)
+    }
+
+    fn right_sum(&self) -> Result<String, LinesError> {
+        let mut covered =
+            serde_json::json!({"seq": self.seq, "prev": self.prev, "record": self.record});
+        if let (Some(key), Some(fields)) = (&self.key, covered.as_object_mut()) {
+            fields.insert("key".to_owned(), Value::from(key.as_str()));
+        }
+        digest::of_document(&covered).map_err(LinesError::Record)
+    }
+
+    /// Whose signature it carries, or what is wrong with it.
+    fn signer(&self) -> Result<Option<PublicKey>, &'static str> {
+        match (&self.key, &self.sig) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err("its signature is gone"),
+            (None, Some(_)) => Err("it is signed by nobody who is named"),
+            (Some(key), Some(sig)) => {
+                let key: PublicKey = key.parse().map_err(|_| "its key is no public key")?;
+                if key.has_signed(&self.sum, sig) {
+                    Ok(Some(key))
+                } else {
+                    Err("its signature does not fit")
+                }
+            }
+        }
     }
 }
 
-fn sum_of(seq: u64, prev: &str, record: &Value) -> Result<String, LinesError> {
-    digest::of_document(&serde_json::json!({"seq": seq, "prev": prev, "record": record}))
-        .map_err(LinesError::Record)
+/// A record and whose signature it carries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signed {
+    /// The record.
+    pub record: Value,
+    /// Digest of the line, by which the next one is chained to it.
+    pub sum: String,
+    /// Whose signature; `None`: unsigned.
+    pub signer: Option<PublicKey>,
 }
 
 /// Appends one record and syncs it to disk. Writers of several processes take turns.
@@ -79,6 +129,18 @@ fn sum_of(seq: u64, prev: &str, record: &Value) -> Result<String, LinesError> {
 /// The file system refused, or the lines that are there already do not form a chain: nothing is
 /// appended behind a break.
 pub fn append(path: &Path, record: &Value) -> Result<(), LinesError> {
+    place(path, record, None)
+}
+
+/// [`append`], signed.
+///
+/// # Errors
+/// As there, and when the lines that are there already are signed by another key.
+pub fn append_signed(path: &Path, record: &Value, signer: &Signer) -> Result<(), LinesError> {
+    place(path, record, Some(signer))
+}
+
+fn place(path: &Path, record: &Value, signer: Option<&Signer>) -> Result<(), LinesError> {
     let io = |doing| {
         let path = path.to_path_buf();
         move |source| LinesError::Io {
@@ -101,10 +163,20 @@ pub fn append(path: &Path, record: &Value) -> Result<(), LinesError> {
     // Released when the file is closed, however this function ends.
     file.lock().map_err(io("lock"))?;
     let (seq, prev) = match chain(path, &read(&mut file, path)?)?.pop() {
-        Some(last) => (last.seq.saturating_add(1), last.sum),
+        Some((last, of)) => {
+            let ours = signer.map(Signer::public);
+            if of.is_some() && of != ours {
+                return Err(LinesError::Broken {
+                    path: path.to_path_buf(),
+                    line: usize::try_from(last.seq).unwrap_or(usize::MAX),
+                    what: "signed by a key that is not here".to_owned(),
+                });
+            }
+            (last.seq.saturating_add(1), last.sum)
+        }
         None => (1, GENESIS.to_owned()),
     };
-    let line = Line::new(seq, prev, record.clone())?;
+    let line = Line::new(seq, prev, record.clone(), signer)?;
     let mut text = serde_json::to_string(&line).map_err(LinesError::Record)?;
     text.push('\n');
     // One write: a reader sees the line whole or not at all.
@@ -117,6 +189,17 @@ pub fn append(path: &Path, record: &Value) -> Result<(), LinesError> {
 /// # Errors
 /// Unreadable, or a line that does not fit its neighbours.
 pub fn read_all(path: &Path) -> Result<Vec<Value>, LinesError> {
+    Ok(read_signed(path)?
+        .into_iter()
+        .map(|signed| signed.record)
+        .collect())
+}
+
+/// The records with their signers, oldest first, chain and signatures checked. No file = none.
+///
+/// # Errors
+/// Unreadable, a line that does not fit its neighbours, or a signature that does not hold.
+pub fn read_signed(path: &Path) -> Result<Vec<Signed>, LinesError> {
     only_a_file(path)?;
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -131,7 +214,11 @@ pub fn read_all(path: &Path) -> Result<Vec<Value>, LinesError> {
     };
     Ok(chain(path, &read(&mut file, path)?)?
         .into_iter()
-        .map(|line| line.record)
+        .map(|(line, signer)| Signed {
+            record: line.record,
+            sum: line.sum,
+            signer,
+        })
         .collect())
 }
 
@@ -176,8 +263,8 @@ fn read(file: &mut File, path: &Path) -> Result<String, LinesError> {
     })
 }
 
-fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
-    let mut lines: Vec<Line> = Vec::new();
+fn chain(path: &Path, text: &str) -> Result<Vec<(Line, Option<PublicKey>)>, LinesError> {
+    let mut lines: Vec<(Line, Option<PublicKey>)> = Vec::new();
     for (index, text) in text.split_terminator('\n').enumerate() {
         let broken = |what: String| LinesError::Broken {
             path: path.to_path_buf(),
@@ -194,7 +281,7 @@ fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
         // The sum is of what was read, and of two equal keys only the last is read.
         unique_keys::check(text)
             .map_err(|e| broken(format!("the line was edited: {}", words(&e))))?;
-        let (seq, prev) = lines.last().map_or((1, GENESIS), |last| {
+        let (seq, prev) = lines.last().map_or((1, GENESIS), |(last, _)| {
             (last.seq.saturating_add(1), last.sum.as_str())
         });
         if line.seq != seq || line.prev != prev {
@@ -204,12 +291,21 @@ fn chain(path: &Path, text: &str) -> Result<Vec<Line>, LinesError> {
                 line.seq
             )));
         }
-        if sum_of(line.seq, &line.prev, &line.record)? != line.sum {
+        if line.right_sum()? != line.sum {
             return Err(broken(
                 "the line was edited: its sum does not fit".to_owned(),
             ));
         }
-        lines.push(line);
+        let signer = line
+            .signer()
+            .map_err(|what| broken(format!("the line was edited: {what}")))?;
+        let before = lines.last().and_then(|(_, signer)| *signer);
+        if before.is_some() && before != signer {
+            return Err(broken(
+                "not of the signer of the lines before it: one chain has one signer".to_owned(),
+            ));
+        }
+        lines.push((line, signer));
     }
     if !text.is_empty() && !text.ends_with('\n') {
         return Err(LinesError::Broken {
@@ -339,6 +435,63 @@ mod tests {
             fs::write(&path, &bad).unwrap();
             assert!(read_all(&path).is_err(), "byte {at}");
         }
+    }
+
+    fn signed(dir: &Path, who: &str) -> (PathBuf, Signer) {
+        let path = dir.join("signed.jsonl");
+        let signer = Signer::of(&launch_kill::StateDir::at(dir.join(who))).unwrap();
+        for n in 1..=3 {
+            append_signed(&path, &json!({"n": n}), &signer).unwrap();
+        }
+        (path, signer)
+    }
+
+    #[test]
+    fn every_edit_of_one_byte_of_a_signed_chain_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, signer) = signed(dir.path(), "one");
+        let all = read_signed(&path).unwrap();
+        assert!(all.iter().all(|line| line.signer == Some(signer.public())));
+        let good = fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] = if bad[at] == b'0' { b'1' } else { b'0' };
+            fs::write(&path, &bad).unwrap();
+            assert!(read_all(&path).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_chain_made_anew_without_the_key_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, signer) = signed(dir.path(), "one");
+        // Right sums, no signature: whoever has no key can do no better.
+        assert!(
+            append(&path, &json!({"n": 4})).is_err(),
+            "unsigned behind signed"
+        );
+        let other = Signer::of(&launch_kill::StateDir::at(dir.path().join("two"))).unwrap();
+        let refused = append_signed(&path, &json!({"n": 4}), &other).unwrap_err();
+        assert!(
+            refused.to_string().contains("a key that is not here"),
+            "{refused}"
+        );
+        let text = fs::read_to_string(&path).unwrap();
+        let mut last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        last["record"] = json!({"n": 33});
+        let mut forged: Line = serde_json::from_value(last).unwrap();
+        forged.sum = forged.right_sum().unwrap();
+        let forged = serde_json::to_string(&forged).unwrap();
+        let lines: Vec<&str> = text.lines().take(2).chain([forged.as_str()]).collect();
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        let found = read_all(&path).unwrap_err().to_string();
+        assert!(
+            found.contains(":3: ") && found.contains("signature"),
+            "{found}"
+        );
+        fs::write(&path, text).unwrap();
+        append_signed(&path, &json!({"n": 4}), &signer).unwrap();
+        assert_eq!(read_all(&path).unwrap().len(), 4);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Receipts: what was checked, deployed, verified, re-enabled, one line each, never rewritten.
 //!
 //! The shape is an in-toto Statement whose subject is the commit and its tree. Lines are chained by
-//! digest, so that an edited, removed or reordered line shows. Must not decide, and must not keep a
+//! digest and signed with this machine's key, so that an edited, removed, reordered or forged line shows. Must not decide, and must not keep a
 //! secret: predicates are built from plans and reports, which hold none.
 
 pub mod lines;
+pub mod signer;
 pub mod statement;
 
 pub use statement::{Kind, Statement};
@@ -23,7 +24,8 @@ pub fn path(state: &StateDir) -> PathBuf {
 /// The file cannot be written, or what it holds already is not a whole chain.
 pub fn append(state: &StateDir, statement: &Statement) -> Result<(), lines::LinesError> {
     let record = serde_json::to_value(statement).map_err(lines::LinesError::Record)?;
-    lines::append(&path(state), &record)
+    let signer = signer::Signer::of(state)?;
+    lines::append_signed(&path(state), &record, &signer)
 }
 
 /// All receipts, oldest first, the chain checked. No file = none.
