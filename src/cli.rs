@@ -42,6 +42,7 @@ Project:
   doctor       Is everything in place here, and what to type where not; offline
   explain      What a check proves, how it fails, how to fix it; offline
   approve      Answer for limits that are looser than approved
+  receipts     What was done, signed: list, show, verify
   completions  Print shell completions
 
 Exit codes:
@@ -194,6 +195,8 @@ pub enum Command {
     Explain(With<crate::explain::ExplainArgs>),
     /// Answer for limits that are looser than approved.
     Approve(With<crate::approve::ApproveArgs>),
+    /// What was done, signed: list, show, verify.
+    Receipts(With<crate::receipts::ReceiptsArgs>),
     /// Print shell completions.
     Completions(With<CompletionsArgs>),
 }
@@ -273,6 +276,7 @@ pub fn run(cli: Cli) -> u8 {
             run_in(&with, Ok(state_dir(&with.shared).ok()), crate::explain::run)
         }
         Command::Approve(with) => stateless(&with, crate::approve::run),
+        Command::Receipts(with) => dispatch(&with, crate::receipts::run),
         Command::Completions(with) => stateless(&with, completions),
     };
     exit.code()

@@ -4,10 +4,14 @@
 //! digest and signed with this machine's key, so that an edited, removed, reordered or forged line shows. Must not decide, and must not keep a
 //! secret: predicates are built from plans and reports, which hold none.
 
+pub mod adopt;
+pub mod command;
 pub mod lines;
 pub mod signer;
 pub mod statement;
 
+pub use adopt::adopt;
+pub use command::{ReceiptsArgs, run};
 pub use statement::{Kind, Statement};
 
 use launch_kill::StateDir;

@@ -19,9 +19,6 @@ const SEED_BYTES: usize = 32;
 /// What the file and public keys begin with.
 const ALGORITHM: &str = "ed25519:";
 
-/// Characters of a key's short name: enough to tell the keys of one project apart.
-const SHORT_CHARS: usize = 12;
-
 /// Why there is no signing key.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
@@ -107,17 +104,6 @@ impl PublicKey {
             .and_then(|bytes| Signature::from_slice(&bytes).ok())
             .is_some_and(|signature| self.0.verify_strict(text.as_bytes(), &signature).is_ok())
     }
-
-    /// A short name for people and for git refs: hex of its first bytes.
-    pub fn short(&self) -> String {
-        let hex: String = self
-            .0
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        hex.chars().take(SHORT_CHARS).collect()
-    }
 }
 
 impl fmt::Display for PublicKey {
@@ -179,8 +165,11 @@ mod tests {
         let signer = parse(&format!("ed25519:{seed}\n")).unwrap();
         let wanted = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
         let bytes = BASE64.decode(signer.sign("")).unwrap();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, wanted);
+        let wanted: Vec<u8> = (0..wanted.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&wanted[at..at + 2], 16).unwrap())
+            .collect();
+        assert_eq!(bytes, wanted);
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub enum Kind {
     Verify,
     /// A freeze that was lifted.
     Reenable,
+    /// A kill.
+    Kill,
+    /// A kill that was a drill.
+    Drill,
 }
 
 impl Kind {
@@ -28,6 +32,8 @@ impl Kind {
             Self::Deploy => "urn:launch:receipt:deploy:v1",
             Self::Verify => "urn:launch:receipt:verify:v1",
             Self::Reenable => "urn:launch:receipt:reenable:v1",
+            Self::Kill => "urn:launch:receipt:kill:v1",
+            Self::Drill => "urn:launch:receipt:drill:v1",
         }
     }
 }
