@@ -377,7 +377,11 @@ pub(crate) mod tests {
             mode: Mode::Paper,
             effective: BTreeMap::from([
                 ("position_size_usd".to_owned(), json!("5")),
+                ("max_exposure_usd".to_owned(), json!("20")),
+                ("safeguards.max_clock_offset_ms".to_owned(), json!(1_000)),
                 ("safeguards.max_daily_loss_usd".to_owned(), json!("20")),
+                ("safeguards.max_open_positions".to_owned(), json!(4)),
+                ("safeguards.max_orders_per_minute".to_owned(), json!(8)),
             ]),
             strategies: vec!["window-timing".into()],
             components: vec!["window-timing/probability/window-timing/btc".into()],

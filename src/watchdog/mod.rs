@@ -2,10 +2,11 @@
 //! withdraws it in doubt, stops the target on evidence.
 //!
 //! Never lives in the process it guards; never grants under a freeze, a revocation, a hold or without
-//! an expected identity. Order of reading: rules, patrol state, lease, shared, patrol, server, trip.
+//! an expected identity. Order of reading: rules, limit rules, patrol state, lease, shared, patrol, server, trip.
 
 pub mod expectation;
 pub mod lease;
+mod limit_rules;
 pub mod patrol;
 pub mod patrol_state;
 pub mod reading;

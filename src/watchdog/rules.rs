@@ -13,9 +13,13 @@
 //! | `instance_changed` | the same deployment with another nonce: it was restarted | hold | 1 of 1 |
 //! | `not_ready` | standby | hold | 1 of 1 |
 //! | `platform_blind` | the platform could not be read for long: told, then held without a trip | warn, hold | 1 of 1 |
+//! | `orders_per_minute` | more orders than can come of the declared limit | kill | 2 of 3 |
+//! | `open_positions`, `exposure` | more than is declared | hold, no trip | 2 of 3 |
+//! | `feed_age`, `errors`, `clock_offset` | the trader cannot see, work, or tell the time | hold | 2 of 3 |
 //! | `trader_halted` | the trader is halted: a lease would be refused anyway | hold, no trip | 1 of 1 |
 
 use super::expectation::Expectation;
+use super::limit_rules;
 use crate::verify::identity;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -130,6 +134,48 @@ pub const RULES: &[Rule] = &[
         of: 1,
         trips: true,
         look: daily_loss,
+    },
+    Rule {
+        name: "orders_per_minute",
+        needed: 2,
+        of: 3,
+        trips: true,
+        look: limit_rules::orders_per_minute,
+    },
+    Rule {
+        name: "open_positions",
+        needed: 2,
+        of: 3,
+        trips: false,
+        look: limit_rules::open_positions,
+    },
+    Rule {
+        name: "exposure",
+        needed: 2,
+        of: 3,
+        trips: false,
+        look: limit_rules::exposure,
+    },
+    Rule {
+        name: "feed_age",
+        needed: 2,
+        of: 3,
+        trips: true,
+        look: limit_rules::feed_age,
+    },
+    Rule {
+        name: "errors",
+        needed: 2,
+        of: 3,
+        trips: true,
+        look: limit_rules::errors,
+    },
+    Rule {
+        name: "clock_offset",
+        needed: 2,
+        of: 3,
+        trips: true,
+        look: limit_rules::clock_offset,
     },
     Rule {
         name: "unknown_deployment",

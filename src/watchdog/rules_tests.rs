@@ -3,7 +3,7 @@
 use super::*;
 use crate::plan::intent::tests::{intent, plan};
 use crate::verify::identity::tests::healthy;
-use trader_core::wire::Halted;
+use trader_core::wire::{FeedHealth, Halted, PositionHealth};
 
 pub(crate) fn expectation() -> Expectation {
     Expectation {
@@ -104,15 +104,96 @@ fn a_loss_beyond_the_limit_kills_and_the_limit_itself_does_not() {
     passes("daily_loss", &Look::Clean, with_pnl("500"));
 }
 
+fn with_health(change: impl FnOnce(&mut Health)) -> impl FnOnce(&mut Observation) {
+    move |seen| change(seen.health.as_mut().unwrap())
+}
+
 #[test]
-fn a_plan_without_a_readable_loss_limit_kills() {
+fn a_plan_without_a_readable_limit_kills() {
     let mut expected = expectation();
     expected.plan.intent.effective.clear();
-    let row = RULES.iter().find(|r| r.name == "daily_loss").unwrap();
-    assert!(matches!(
-        (row.look)(&expected, &all_well()),
-        Look::Seen(Action::Kill, _)
-    ));
+    for rule in [
+        "daily_loss",
+        "orders_per_minute",
+        "open_positions",
+        "exposure",
+        "clock_offset",
+    ] {
+        let row = RULES.iter().find(|r| r.name == rule).unwrap();
+        assert!(
+            matches!(
+                (row.look)(&expected, &all_well()),
+                Look::Seen(Action::Kill, _)
+            ),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn more_orders_than_can_come_of_the_limit_kill() {
+    // 8 a minute are declared: 8 entries, 8 exits, 8 repeated.
+    let orders = |n| with_health(move |health| health.orders_last_minute = n);
+    sees("orders_per_minute", Action::Kill, orders(25));
+    passes("orders_per_minute", &Look::Clean, orders(24));
+}
+
+#[test]
+fn more_positions_or_more_at_stake_than_declared_hold() {
+    let positions = |n: u32| {
+        with_health(move |health| {
+            let one = || PositionHealth {
+                window: "btc-5m-1769949000".into(),
+                token: "11".into(),
+                outcome: "up".into(),
+                shares: "5".parse().unwrap(),
+                cost_usd: "2.75".parse().unwrap(),
+                worst_loss_usd: "2.75".parse().unwrap(),
+                avg_cost: None,
+                last_bid: None,
+                seconds_to_settlement: 60,
+                closes_in_ms: 60_000,
+            };
+            health.positions = (0..n).map(|_| one()).collect();
+        })
+    };
+    sees("open_positions", Action::Hold, positions(5));
+    passes("open_positions", &Look::Clean, positions(4));
+    let stake = |text: &str| {
+        let usd = text.parse().unwrap();
+        with_health(move |health| health.exposure_usd = usd)
+    };
+    sees("exposure", Action::Hold, stake("20.01"));
+    passes("exposure", &Look::Clean, stake("20"));
+}
+
+#[test]
+fn a_trader_that_cannot_see_work_or_tell_the_time_is_held() {
+    let feed = |age_ms| {
+        with_health(move |health| {
+            health.feeds = vec![FeedHealth {
+                name: "oracle:btc".into(),
+                age_ms,
+            }];
+        })
+    };
+    sees("feed_age", Action::Hold, feed(30_000));
+    passes("feed_age", &Look::Clean, feed(29_999));
+    let errors = |n| with_health(move |health| health.errors_last_minute = n);
+    sees("errors", Action::Hold, errors(10));
+    passes("errors", &Look::Clean, errors(9));
+    let offset = |ms| with_health(move |health| health.clock_offset_ms = Some(ms));
+    for off in [1_001, -1_001] {
+        sees("clock_offset", Action::Hold, offset(off));
+    }
+    for inside in [1_000, -1_000, 0] {
+        passes("clock_offset", &Look::Clean, offset(inside));
+    }
+    passes(
+        "clock_offset",
+        &Look::Clean,
+        with_health(|health| health.clock_offset_ms = None),
+    );
 }
 
 #[test]
