@@ -35,7 +35,7 @@ fn a_life_leaves_signed_receipts_and_every_tampering_shows() {
     let shown = project.json(0, &["receipts", "show", "1"]);
     let key = shown["signer"].as_str().unwrap();
     assert!(key.starts_with("ed25519:"), "{key}");
-    assert_eq!(shown["statement"]["predicate"]["outcome"], "running");
+    assert_eq!(shown["statement"]["predicate"]["outcome"], "verified");
     let verdict = project.json(0, &["receipts", "verify"]);
     assert_eq!(verdict["signers"][key], 3, "{verdict:#}");
     assert_eq!(verdict["unsigned"], 0);
@@ -52,7 +52,7 @@ fn a_life_leaves_signed_receipts_and_every_tampering_shows() {
         .map(|line| format!("{line}\n"))
         .collect();
     std::fs::write(&file, &short).unwrap();
-    // The drill's record is signed in again; the copy shows that it is another line.
+    // The drill's own record is still there: it is signed in again, to the same line.
     project
         .launch(&["receipts", "verify", "--copy", copy])
         .assert()
@@ -73,7 +73,7 @@ fn a_life_leaves_signed_receipts_and_every_tampering_shows() {
         .stdout(contains(
             "the newest 1 of the copy's 3 receipts are gone here",
         ));
-    let edited = whole.replacen("\"running\"", "\"stopped\"", 1);
+    let edited = whole.replacen("\"verified\"", "\"stopped\"", 1);
     assert_ne!(edited, whole);
     std::fs::write(&file, edited).unwrap();
     project
