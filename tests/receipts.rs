@@ -46,11 +46,7 @@ fn a_life_leaves_signed_receipts_and_every_tampering_shows() {
     let copy = project.state().join("copy.jsonl");
     std::fs::write(&copy, &whole).unwrap();
     let copy = copy.to_str().unwrap();
-    let short: String = whole
-        .lines()
-        .take(2)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let short = whole.lines().take(2).collect::<Vec<_>>().join("\n") + "\n";
     std::fs::write(&file, &short).unwrap();
     // The drill's own record is still there: it is signed in again, to the same line.
     project
