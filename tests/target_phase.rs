@@ -45,10 +45,14 @@ fn a_kill_that_would_stand_before_the_wrong_door_fails() {
     std::fs::write(&file, kill.to_string()).unwrap();
     let report = project.json(1, &TARGET);
     assert!(told(&report, "LC-602").contains("service:"), "{report}");
-    // It cannot be read at all.
+    // It cannot be read at all: then nobody knows where it leads.
     std::fs::write(&file, "{").unwrap();
-    let report = project.json(1, &TARGET);
-    assert!(told(&report, "LC-602").contains("kill_file:"), "{report}");
+    let report = project.json(3, &TARGET);
+    assert_eq!(status(&report, "LC-602"), "unknown");
+    assert!(
+        told(&report, "LC-602").contains("kill-staging.json"),
+        "{report}"
+    );
     std::fs::write(&file, text).unwrap();
     project.json(0, &TARGET);
 }

@@ -1,7 +1,8 @@
 //! `launch preflight`: gather facts once, judge them with the check table, report.
 //!
 //! Judges HEAD and the live remote, never the files on disk (except to compare them with HEAD). Changes
-//! nothing. `deploy` uses [`judge`] with the same facts and the same table.
+//! nothing, but for a target on this machine it starts the machine's platform. `deploy` uses [`judge`]
+//! with the same facts and the same table.
 
 mod base;
 mod cache;
