@@ -10,6 +10,9 @@ use crate::window::WindowId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+/// Most lines are shorter: room for one is asked for once.
+const USUAL_BYTES: usize = 320;
+
 /// One line.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Line<'a> {
@@ -26,7 +29,7 @@ pub(crate) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) what: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) by: Option<String>,
+    pub(crate) by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'a str>,
     #[serde(skip_serializing_if = "is_none")]
@@ -55,7 +58,7 @@ impl Line<'_> {
     /// With the refusal's code and numbers.
     pub(crate) fn refused(mut self, refusal: &Refusal) -> Self {
         self.what = Some("refused");
-        self.by = Some(refusal.by.to_string());
+        self.by = Some(refusal.by.as_str());
         self.reason = Some(refusal.code);
         self.seen = refusal.seen;
         self.limit = refusal.limit;
@@ -63,8 +66,11 @@ impl Line<'_> {
     }
 
     pub(crate) fn text(&self) -> String {
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
         // These types always serialise; an empty line would show in the digest.
-        serde_json::to_string(self).unwrap_or_default()
+        let written = serde_json::to_writer(&mut bytes, self);
+        let text = written.ok().and_then(|()| String::from_utf8(bytes).ok());
+        text.unwrap_or_default()
     }
 }
 

@@ -195,9 +195,9 @@ impl Market {
 
     /// Takes a book; the window it belongs to, if that is listed.
     pub fn book(&mut self, tick: &BookTick, at: EpochMs) -> Option<WindowId> {
-        let (id, outcome) = self.tokens.get(&tick.token)?;
-        let window = self.place(*id)?;
-        let window = self.windows.get_mut(window)?;
+        let (place, outcome) = self.token(&tick.token)?;
+        let window = self.windows.get_mut(place)?;
+        let id = window.window.id;
         let slot = match outcome {
             Outcome::Up => &mut window.up,
             Outcome::Down => &mut window.down,
@@ -209,7 +209,19 @@ impl Market {
         if let Some(asset) = self.assets.get_mut(&id.asset()) {
             asset.newest_book = Some(asset.newest_book.map_or(at, |newest| newest.max(at)));
         }
-        Some(*id)
+        Some(id)
+    }
+
+    /// Where a token's window stands, and its outcome. Mostly it is the window that was asked for last;
+    /// one whose listing contradicts another may not own its tokens.
+    fn token(&self, token: &TokenId) -> Option<(usize, Outcome)> {
+        let found = self.found.get();
+        let last = self.windows.get(found).filter(|known| !known.conflicting);
+        if let Some(outcome) = last.and_then(|known| known.window.outcome_of(token)) {
+            return Some((found, outcome));
+        }
+        let (id, outcome) = self.tokens.get(token)?;
+        Some((self.place(*id)?, *outcome))
     }
 
     /// Takes a listing; what is new is merged, what contradicts is reported and the window is no

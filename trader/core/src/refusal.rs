@@ -20,14 +20,21 @@ pub enum Refuser {
     Wire,
 }
 
-impl fmt::Display for Refuser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Refuser {
+    /// As it stands in the journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::View => "view",
             Self::Component => "component",
             Self::Safeguard => "safeguard",
             Self::Wire => "wire",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Refuser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -99,6 +106,11 @@ impl Refusal {
             limit,
         }
     }
+}
+
+/// Whether two reason codes are one: mostly they are the same text at the same place.
+pub(crate) fn is_code(a: &'static str, b: &'static str) -> bool {
+    std::ptr::eq(a, b) || a == b
 }
 
 impl fmt::Display for Refusal {

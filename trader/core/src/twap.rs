@@ -6,7 +6,7 @@
 //! How long before the close the venue's samples end is measured on its own average stream
 //! ([`SecondPrices::measure`]), never assumed: other people measured 3 s, undocumented.
 
-use crate::units::{EpochMs, OraclePrice, to_float, units_of};
+use crate::units::{EpochMs, OraclePrice, exact_float, to_float, units_of};
 use rust_decimal::Decimal;
 use std::cmp::Ordering;
 
@@ -257,7 +257,7 @@ fn fixed(price: OraclePrice) -> Option<i128> {
 
 /// `sum / count`, to two digits more than the sums have, halves to even.
 fn price_of(sum: i128, count: i64) -> Option<OraclePrice> {
-    if let Some(units) = mean_units(sum, count) {
+    if let Some(Ok(units)) = mean_units(sum, count).map(i64::try_from) {
         return OraclePrice::try_new(Decimal::new(units, DIGITS + 2)).ok();
     }
     let sum = Decimal::try_from_i128_with_scale(sum, DIGITS).ok()?;
@@ -267,7 +267,7 @@ fn price_of(sum: i128, count: i64) -> Option<OraclePrice> {
 
 /// The same mean in units of its last digit. Sums of a window's prices fit 64 bits as long as a coin
 /// costs less than a million.
-fn mean_units(sum: i128, count: i64) -> Option<i64> {
+fn mean_units(sum: i128, count: i64) -> Option<u64> {
     let sum = i64::try_from(sum).ok()?.checked_mul(100)?;
     let sum = u64::try_from(sum).ok()?;
     let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
@@ -277,29 +277,20 @@ fn mean_units(sum: i128, count: i64) -> Option<i64> {
         Ordering::Equal => whole & 1,
         Ordering::Greater => 1,
     };
-    i64::try_from(whole + up).ok()
+    Some(whole + up)
 }
 
 /// Below this a whole number of units is a float exactly, so that one division gives the nearest float.
-const EXACT_UNITS: i64 = 1 << 50;
+const EXACT_UNITS: u64 = 1 << 50;
 /// Units per USD of a mean, 10^([`DIGITS`] + 2).
 const MEAN_UNITS: f64 = 1e10;
 
 /// The float of the same mean.
 fn float_of(sum: i128, count: i64) -> Option<f64> {
     match mean_units(sum, count) {
-        Some(units) if units > 0 && units < EXACT_UNITS => Some(model_float(units) / MEAN_UNITS),
+        Some(units) if units > 0 && units < EXACT_UNITS => Some(exact_float(units) / MEAN_UNITS),
         _ => to_float(price_of(sum, count)?.get()),
     }
-}
-
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "i64 to f64 has no `From`; the caller holds it below 2^50"
-)]
-fn model_float(units: i64) -> f64 {
-    units as f64
 }
 
 #[cfg(test)]

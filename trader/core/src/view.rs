@@ -338,6 +338,9 @@ impl<'a> ExitView<'a> {
     /// into a bid of 0.50 for 10: 10 at 0.50, 10 at 0.49, 10 at 0.48, less fees.
     pub fn sale_price(&self) -> Decimal {
         let (held, size) = (self.position.held().get(), self.book.bid_size.get());
+        if !size.is_zero() && order(held, size) != Ordering::Greater {
+            return self.bid.get() - fee_per_share(self.bid);
+        }
         let ratio = held.checked_div(size).unwrap_or(Decimal::MAX);
         if ratio <= Decimal::ONE {
             return self.bid.get() - fee_per_share(self.bid);

@@ -9,9 +9,9 @@ use crate::journal::Line;
 use crate::ledger::RecordBody;
 use crate::manifest::Mode;
 use crate::order::{Order, OrderId, Purpose, Side};
-use crate::refusal::{Figure, Refusal, Refuser};
+use crate::refusal::{Figure, Refusal, Refuser, is_code};
 use crate::safeguards::Approved;
-use crate::strategy::{Proposal, StrategyInstance};
+use crate::strategy::{Proposal, StrategyInstance, Word};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenPrice, Usd};
 use crate::view::ExitView;
 use crate::window::{WindowId, WindowPhase};
@@ -22,8 +22,8 @@ pub(super) const EXIT_RETRY_MS: i64 = 1_000;
 /// Decisions that are no refusals, as they are remembered.
 const ENTERED: &str = "entered";
 
-/// A strategy by its place, and its proposal.
-pub(super) type Proposed = (usize, Option<Result<Proposal, Refusal>>);
+/// A strategy by its place, and what it says.
+pub(super) type Proposed = (usize, Word);
 
 impl Engine {
     pub(super) fn decide_asset(&mut self, asset: Asset, out: &mut Commands) {
@@ -40,45 +40,52 @@ impl Engine {
         let mut proposals = std::mem::take(&mut self.proposals);
         let anything_held = self.ledger.held_in(id).next().is_some();
         self.collect_proposals(id, anything_held, &mut proposals);
-        for (index, proposal) in proposals.drain(..) {
+        for (index, word) in &proposals {
+            let index = *index;
             if anything_held {
                 self.decide_exits(index, id, out);
             }
-            self.decide_entry(index, id, proposal, out);
+            self.decide_entry(index, id, word, out);
         }
+        proposals.clear();
         self.proposals = proposals;
     }
 
-    fn decide_entry(
-        &mut self,
-        index: usize,
-        id: WindowId,
-        proposal: Option<Result<Proposal, Refusal>>,
-        out: &mut Commands,
-    ) {
-        match proposal {
+    fn decide_entry(&mut self, index: usize, id: WindowId, word: &Word, out: &mut Commands) {
+        let proposal = match word {
+            Word::Same => return,
+            Word::Refused(refusal) => return self.refuse(index, id, refusal, out),
+            Word::Wants(proposal) => proposal,
+        };
+        match self.draft_entry(index, id, proposal) {
             None => {}
-            Some(Err(refusal)) => self.refuse(index, id, &refusal, out),
-            Some(Ok(proposal)) => match self.draft_entry(index, id, &proposal) {
-                None => {}
-                Some(Err(refusal)) => {
+            Some(Err(refusal)) => {
+                // The same refusal by the gate again is no news, and the strategy wanted it before.
+                if !self.has_said(index, id, refusal.code) {
                     self.count_signal(index, id);
                     self.refuse(index, id, &refusal, out);
-                    if refusal.code == "orders_per_minute" {
-                        self.throttled(index, id, out);
-                    }
                 }
-                Some(Ok(approved)) => {
-                    self.count_signal(index, id);
-                    self.remember(index, id, ENTERED);
-                    self.carry_out(approved, "enter", Some(&proposal), out);
+                if refusal.code == "orders_per_minute" {
+                    self.throttled(index, id, out);
                 }
-            },
+            }
+            Some(Ok(approved)) => {
+                self.count_signal(index, id);
+                self.remember(index, id, ENTERED);
+                self.carry_out(approved, "enter", Some(proposal), out);
+            }
         }
     }
 
-    /// What each of the asset's strategies proposes, from one view; `None` when the window is over or not
-    /// listed, or the strategy says what it said before. Where nothing is held, those are left out.
+    /// Whether this was a strategy's last decision in a window.
+    fn has_said(&self, index: usize, id: WindowId, code: &'static str) -> bool {
+        let state = self.market.window(id);
+        let said = state.and_then(|state| state.decisions.get(index).copied());
+        said.is_some_and(|said| is_code(said, code))
+    }
+
+    /// What each of the asset's strategies proposes, from one view; `Same` also when the window is over or
+    /// not listed. Where nothing is held, those are left out.
     fn collect_proposals(&mut self, id: WindowId, anything_held: bool, into: &mut Vec<Proposed>) {
         let now = self.now;
         if let Some(state) = self.market.window_mut(id)
@@ -117,22 +124,19 @@ impl Engine {
                 continue;
             }
             let model = self.models.get(index).copied().unwrap_or(index);
-            let proposal = match (&view, self.estimates.get_mut(model)) {
-                (Some(Ok(view)), Some(estimate)) => instance.decide(view, &self.analyses, estimate),
-                (Some(Err(refusal)), _) => Err(*refusal),
-                (None, _) | (_, None) => {
-                    into.push((index, None));
-                    continue;
+            let said = said_before.and_then(|said| said.get(index)).copied();
+            let said = said.unwrap_or_default();
+            let word = match (&view, self.estimates.get_mut(model)) {
+                (Some(Ok(view)), Some(estimate)) => {
+                    instance.decide(view, &self.analyses, estimate, said)
                 }
+                (Some(Err(refusal)), _) if is_code(refusal.code, said) => Word::Same,
+                (Some(Err(refusal)), _) => Word::Refused(*refusal),
+                (None, _) | (_, None) => Word::Same,
             };
-            let said = said_before.and_then(|said| said.get(index));
             // The same refusal again is no news: there is nothing to carry out.
-            let news = match proposal {
-                Err(refusal) if said == Some(&refusal.code) => None,
-                news => Some(news),
-            };
-            if news.is_some() || anything_held {
-                into.push((index, news));
+            if anything_held || !matches!(word, Word::Same) {
+                into.push((index, word));
             }
         }
     }

@@ -158,7 +158,7 @@ impl Engine {
                     t_ms: self.now,
                     kind: "lease",
                     what: Some("taken_up"),
-                    by: Some(grant.holder.clone()),
+                    by: Some(&grant.holder),
                     ..Line::default()
                 };
                 out.journal.push(line.text());
@@ -193,7 +193,7 @@ impl Engine {
             t_ms: self.now,
             kind: "lease",
             what: Some(what),
-            by: Some(lease.holder.clone()),
+            by: Some(&lease.holder),
             ..Line::default()
         };
         out.journal.push(line.text());
@@ -219,7 +219,7 @@ impl Engine {
             t_ms: self.now,
             kind: "control",
             what: Some(what),
-            by: Some(by.clone()),
+            by: Some(&by),
             reason: Some(&control.reason),
             ..Line::default()
         };

@@ -32,6 +32,8 @@ pub struct Position {
     pub sold: Shares,
     /// What that brought, after fees.
     pub proceeds: Usd,
+    /// What was paid per share: every exit rule asks for it on every event, and fills are rare.
+    pub(super) entry: Option<Decimal>,
     /// Shares bought and result at its last end (sold or settled), already counted as win or loss.
     pub(super) counted: (Shares, Usd),
 }
@@ -46,15 +48,18 @@ impl Position {
         cost: Usd::ZERO,
         sold: Shares::ZERO,
         proceeds: Usd::ZERO,
+        entry: None,
         counted: (Shares::ZERO, Usd::ZERO),
     };
 
     /// A position of one fill without fee, for fixtures of what looks at it.
     pub(crate) fn bought(shares: Shares, price: crate::units::TokenPrice) -> Self {
+        let paid = shares * price;
         Self {
             bought: shares,
-            paid: shares * price,
-            cost: shares * price,
+            paid,
+            cost: paid,
+            entry: paid.get().checked_div(shares.get()),
             ..Self::EMPTY
         }
     }
@@ -74,6 +79,7 @@ impl Position {
                 self.bought = shares(self.bought);
                 self.paid = usd(self.paid, fill.gross);
                 self.cost = usd(self.cost, fill.gross + fill.fee);
+                self.entry = self.paid.get().checked_div(self.bought.get());
             }
             Side::Sell => {
                 self.sold = shares(self.sold);
@@ -93,8 +99,8 @@ impl Position {
     }
 
     /// Average price paid per share, fees not included; `None` when nothing was bought.
-    pub fn entry_price(&self) -> Option<Decimal> {
-        self.paid.get().checked_div(self.bought.get())
+    pub const fn entry_price(&self) -> Option<Decimal> {
+        self.entry
     }
 
     /// Average cost per share, fees included, USD; `None` when nothing was bought.

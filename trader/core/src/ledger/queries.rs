@@ -7,7 +7,6 @@ use crate::order::{OrderId, Purpose, Side};
 use crate::units::{Asset, EpochMs, Outcome, Shares, StrategyId, TokenId, Usd};
 use crate::window::WindowId;
 use crate::wire::Halted;
-use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl LedgerState {
@@ -248,7 +247,7 @@ impl LedgerState {
         if now.0.div_euclid(DAY_MS) > self.day {
             return Usd::ZERO;
         }
-        Usd::new((self.pnl_day_base - self.pnl_day).get().max(Decimal::ZERO))
+        (self.pnl_day_base - self.pnl_day).or_zero()
     }
 
     /// Realised profit and loss since the ledger began.

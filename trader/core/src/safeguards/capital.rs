@@ -21,9 +21,10 @@ pub(super) fn build(manifest: &Manifest) -> Box<dyn Safeguard> {
 
 impl Safeguard for Capital {
     fn judge(&self, order: &Order, facts: &GateFacts<'_>) -> Result<(), Refusal> {
-        let lost = (-facts.ledger.pnl_total()).max(Usd::ZERO);
-        let after = lost + facts.ledger.exposure() + order.worst_cost;
-        if after > self.max.into() {
+        let lost = (-facts.ledger.pnl_total()).or_zero();
+        let parts = [lost, facts.ledger.exposure(), order.worst_cost];
+        if Usd::sum_exceeds(parts, self.max.into()) {
+            let after = lost + facts.ledger.exposure() + order.worst_cost;
             return Err(refuse(
                 "capital",
                 Figure::Usd(after),

@@ -115,7 +115,10 @@ impl Safeguard for Ceilings {
             Ok(())
         };
         usd(order.worst_cost, ORDER_USD)?;
-        usd(facts.ledger.exposure() + order.worst_cost, EXPOSURE_USD)?;
+        let at_stake = [facts.ledger.exposure(), order.worst_cost];
+        if Usd::sum_exceeds(at_stake, Usd::new(EXPOSURE_USD)) {
+            usd(facts.ledger.exposure() + order.worst_cost, EXPOSURE_USD)?;
+        }
         if order_of(order.shares.get(), ORDER_SHARES) == Ordering::Greater {
             let seen = Figure::Decimal(order.shares.get());
             return Err(refuse("ceiling", seen, Figure::Decimal(ORDER_SHARES)));

@@ -5,7 +5,7 @@ use super::{GateFacts, Safeguard, json, refuse};
 use crate::manifest::Manifest;
 use crate::order::Order;
 use crate::refusal::{Figure, Refusal};
-use crate::units::UsdLimit;
+use crate::units::{Usd, UsdLimit};
 use serde_json::Value;
 
 #[derive(Debug)]
@@ -21,8 +21,9 @@ pub(super) fn build(manifest: &Manifest) -> Box<dyn Safeguard> {
 
 impl Safeguard for Exposure {
     fn judge(&self, order: &Order, facts: &GateFacts<'_>) -> Result<(), Refusal> {
-        let after = facts.ledger.exposure() + order.worst_cost;
-        if after > self.max.into() {
+        let parts = [facts.ledger.exposure(), order.worst_cost];
+        if Usd::sum_exceeds(parts, self.max.into()) {
+            let after = facts.ledger.exposure() + order.worst_cost;
             return Err(refuse(
                 "exposure",
                 Figure::Usd(after),

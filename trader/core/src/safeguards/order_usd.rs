@@ -4,7 +4,7 @@
 //! so one that says too little is refused as well. 2 USD that became 2.94 by rounding up end here.
 
 use super::{GateFacts, Safeguard, json, refuse};
-use crate::fees::taker_fee;
+use crate::fees::{costs_at_most, taker_fee};
 use crate::manifest::Manifest;
 use crate::order::Order;
 use crate::refusal::{Figure, Refusal};
@@ -24,8 +24,8 @@ pub(super) fn build(manifest: &Manifest) -> Box<dyn Safeguard> {
 
 impl Safeguard for OrderUsd {
     fn judge(&self, order: &Order, _: &GateFacts<'_>) -> Result<(), Refusal> {
-        let cost = order.shares * order.price + taker_fee(order.shares, order.price);
-        if cost > order.worst_cost {
+        if !costs_at_most(order.shares, order.price, order.worst_cost) {
+            let cost = order.shares * order.price + taker_fee(order.shares, order.price);
             let said = Figure::Usd(order.worst_cost);
             return Err(refuse("order_usd", Figure::Usd(cost), said));
         }

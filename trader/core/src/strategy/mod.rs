@@ -17,7 +17,7 @@ use crate::components::{
 };
 use crate::manifest::Manifest;
 use crate::model::Estimate;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, is_code};
 use crate::strategy_file::{Aggregation, ComponentUse, STRATEGY_SCHEMA_VERSION, StrategyFile};
 use crate::units::{Asset, Outcome, Probability, StrategyId, TokenPrice};
 use crate::view::{ExitView, MarketView};
@@ -118,6 +118,28 @@ pub struct Proposal {
     pub signal: Signal,
     /// How much.
     pub size: Size,
+}
+
+/// What a strategy says to a view.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// It refuses with the code that it refused with before.
+    Same,
+    /// It refuses.
+    Refused(Refusal),
+    /// It would buy.
+    Wants(Proposal),
+}
+
+impl Word {
+    /// A refusal, unless it was said before: most are, and that one is not worth copying.
+    fn refused(refusal: &Refusal, said: &'static str) -> Self {
+        if is_code(refusal.code, said) {
+            Self::Same
+        } else {
+            Self::Refused(*refusal)
+        }
+    }
 }
 
 /// A signal source and its weight, 1 where nothing is weighed.
@@ -328,23 +350,21 @@ impl StrategyInstance {
     }
 
     /// What it would buy in this view, with the model's answer if it is known already; else it is asked
-    /// and kept.
-    ///
-    /// # Errors
-    /// The refusal of the first component that says no.
+    /// and kept. `said` is the code of its last refusal, or anything else that is no code.
     pub(crate) fn decide(
         &self,
         view: &MarketView<'_>,
         shared: &Analyses,
         known: &mut Option<Result<Estimate, Refusal>>,
-    ) -> Result<Proposal, Refusal> {
+        said: &'static str,
+    ) -> Word {
         let (true, Some(probability), Some(entry), Some(sizing)) = (
             self.is_ready,
             self.probability.ready(),
             self.entry.ready(),
             self.sizing.ready(),
         ) else {
-            return Err(self.waiting_for);
+            return Word::refused(&self.waiting_for, said);
         };
         let read;
         let with_readings;
@@ -357,16 +377,23 @@ impl StrategyInstance {
         };
         let estimate = match known.get_or_insert_with(|| probability.evaluate(view)) {
             Ok(estimate) => estimate,
-            Err(refusal) => return Err(*refusal),
+            Err(refusal) => return Word::refused(refusal, said),
         };
-        let signal = self.signal(view, estimate)?;
-        entry.evaluate(view, &signal)?;
-        let size = sizing.evaluate(&signal)?;
-        Ok(Proposal {
-            estimate: *estimate,
-            signal,
-            size,
-        })
+        let signal = match &self.signal(view, estimate) {
+            Ok(signal) => *signal,
+            Err(refusal) => return Word::refused(refusal, said),
+        };
+        if let Err(refusal) = &entry.evaluate(view, &signal) {
+            return Word::refused(refusal, said);
+        }
+        match &sizing.evaluate(&signal) {
+            Ok(size) => Word::Wants(Proposal {
+                estimate: *estimate,
+                signal,
+                size: *size,
+            }),
+            Err(refusal) => Word::refused(refusal, said),
+        }
     }
 
     /// Whether any part of it would look at readings of this view.

@@ -32,10 +32,10 @@ pub use decimal::{
 pub use error::UnitError;
 pub(crate) use error::cut;
 pub use ids::{STRATEGY_ID_MAX_CHARS, StrategyId, TokenId};
-pub(crate) use model_floats::to_float;
 pub use model_floats::{Probability, Volatility};
+pub(crate) use model_floats::{exact_float, to_float};
 pub use money::{
     OraclePrice, PriceGap, ReferencePrice, Shares, TokenPrice, UiPrice, Usd, UsdLimit,
 };
 pub use time::EpochMs;
-pub(crate) use whole::{divided_down, order, rounded_up, units_of};
+pub(crate) use whole::{costs_at_most, divided_down, order, rounded_up, units_of};

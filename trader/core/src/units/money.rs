@@ -4,7 +4,7 @@
 
 use super::decimal::{DecimalRange, DecimalText, decimal_schema, decimal_unit, parse_decimal};
 use super::error::UnitError;
-use super::whole::{is_positive, order};
+use super::whole::{is_positive, order, sum_exceeds};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -76,6 +76,20 @@ impl Usd {
     /// Wraps any decimal: every decimal is an amount.
     pub const fn new(value: Decimal) -> Self {
         Self(value)
+    }
+
+    /// Whether the sum of these amounts is above `max`.
+    pub(crate) fn sum_exceeds<const N: usize>(amounts: [Self; N], max: Self) -> bool {
+        sum_exceeds(amounts.map(Self::get), max.0)
+    }
+
+    /// The amount, or none where it is below 0.
+    pub(crate) const fn or_zero(self) -> Self {
+        if is_positive(self.0) {
+            self
+        } else {
+            Self::ZERO
+        }
     }
 
     /// `self + other`, held at the decimal type's own bounds instead of overflowing.

@@ -44,6 +44,17 @@ fn whole(value: Decimal) -> Option<(i64, u32)> {
 /// The order of two decimals.
 #[inline]
 pub(crate) fn order(a: Decimal, b: Decimal) -> Ordering {
+    let (one, other) = (a.unpack(), b.unpack());
+    let is_plain = one.hi | other.hi == 0 && !one.negative && !other.negative;
+    if is_plain && one.scale == other.scale {
+        // Small enough to stand where it is used.
+        return (one.mid, one.lo).cmp(&(other.mid, other.lo));
+    }
+    order_apart(a, b)
+}
+
+/// The order of two decimals of different digits or signs.
+fn order_apart(a: Decimal, b: Decimal) -> Ordering {
     let (Some((a_units, a_digits)), Some((b_units, b_digits))) = (whole(a), whole(b)) else {
         return a.cmp(&b);
     };
@@ -60,6 +71,69 @@ pub(crate) fn order(a: Decimal, b: Decimal) -> Ordering {
     } else {
         a_units.cmp(&(b_units * power))
     }
+}
+
+/// Units of a digit that is `digits` after the point, of something that has fewer; `None` when that is too
+/// far apart.
+#[inline]
+fn in_digits((units, has): (i64, u32), digits: u32) -> Option<i128> {
+    Some(i128::from(units) * i128::from(power(digits.checked_sub(has)?)?))
+}
+
+/// Whether the sum of these is above `max`.
+#[inline]
+pub(crate) fn sum_exceeds<const N: usize>(parts: [Decimal; N], max: Decimal) -> bool {
+    let exact = || {
+        let max = whole(max)?;
+        let mut digits = max.1;
+        let mut wholes = [(0, 0); N];
+        for (slot, part) in wholes.iter_mut().zip(parts) {
+            *slot = whole(part)?;
+            digits = digits.max(slot.1);
+        }
+        let mut sum = 0_i128;
+        for part in wholes {
+            sum = sum.checked_add(in_digits(part, digits)?)?;
+        }
+        Some(sum > in_digits(max, digits)?)
+    };
+    exact().unwrap_or_else(|| {
+        let sum = parts
+            .into_iter()
+            .fold(Decimal::ZERO, Decimal::saturating_add);
+        order(sum, max) == Ordering::Greater
+    })
+}
+
+/// Whether `shares` at `price` with the fee `rate · price · (1 − price)` a share, the fee rounded up to
+/// `digits`, cost at most `max`; `None` when the figures do not fit 64 bits.
+pub(crate) fn costs_at_most(
+    (shares, price): (Decimal, Decimal),
+    rate: Decimal,
+    digits: u32,
+    max: Decimal,
+) -> Option<bool> {
+    let unsigned = |value: Decimal| {
+        let (units, digits) = whole(value)?;
+        Some((u64::try_from(units).ok()?, digits))
+    };
+    let (shares, shares_digits) = unsigned(shares)?;
+    let (price, price_digits) = unsigned(price)?;
+    let (rate, rate_digits) = unsigned(rate)?;
+    let gross = shares.checked_mul(price)?;
+    let rest = power(price_digits)?.checked_sub(price)?;
+    let fee = gross.checked_mul(rate)?.checked_mul(rest)?;
+    let gross_digits = shares_digits + price_digits;
+    let fee_digits = gross_digits + rate_digits + price_digits;
+    let (fee, fee_digits) = match fee_digits.checked_sub(digits) {
+        None => (fee, fee_digits),
+        Some(more) => (fee.div_ceil(power(more)?), digits),
+    };
+    let (max, max_digits) = unsigned(max)?;
+    let digits = gross_digits.max(fee_digits).max(max_digits);
+    let units = |value: u64, has: u32| in_digits((i64::try_from(value).ok()?, has), digits);
+    let cost = units(gross, gross_digits)? + units(fee, fee_digits)?;
+    Some(cost <= units(max, max_digits)?)
 }
 
 /// Whether it is above 0.
@@ -154,6 +228,12 @@ mod tests {
         prop_oneof![any, near]
     }
 
+    /// Amounts whose sums the decimal type holds exactly, small and large.
+    fn amount() -> impl Strategy<Value = Decimal> {
+        let amount = (any::<i64>(), 8_u32..60, 0_u32..13);
+        amount.prop_map(|(mantissa, shift, digits)| Decimal::new(mantissa >> shift, digits))
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -162,6 +242,12 @@ mod tests {
             prop_assert_eq!(order(a, b), a.cmp(&b));
             prop_assert_eq!(order(a, a), Ordering::Equal);
             prop_assert_eq!(is_positive(a), a > Decimal::ZERO);
+        }
+
+        #[test]
+        fn a_sum_is_the_decimal_types_own(a in amount(), b in amount(), c in amount(), max in amount()) {
+            prop_assert_eq!(sum_exceeds([a, b, c], max), a + b + c > max);
+            prop_assert!(!sum_exceeds([a, b], a + b));
         }
 
         #[test]
