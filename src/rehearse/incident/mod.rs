@@ -7,13 +7,20 @@
 
 mod catalogue;
 mod code_never_committed;
+mod components_not_initialized;
 mod kill_did_not_work;
 mod kill_pid_elsewhere;
 mod kill_prompt;
 mod kill_says_done;
 mod kill_unread_key;
+mod many_deploys;
 mod names_did_not_match;
 mod positions_stacked;
+mod probability_incorrect;
+mod symbol_case;
+mod token_id_field;
+mod wrong_price;
+mod wrong_window;
 
 use super::as_json;
 use super::document::{list, text};
@@ -68,7 +75,14 @@ const INCIDENTS: &[Incident] = &[
     code_never_committed::INCIDENT,
     kill_did_not_work::INCIDENT,
     names_did_not_match::INCIDENT,
+    components_not_initialized::INCIDENT,
+    wrong_price::INCIDENT,
+    symbol_case::INCIDENT,
+    token_id_field::INCIDENT,
+    probability_incorrect::INCIDENT,
     positions_stacked::INCIDENT,
+    wrong_window::INCIDENT,
+    many_deploys::INCIDENT,
     kill_pid_elsewhere::INCIDENT,
     kill_prompt::INCIDENT,
     kill_says_done::INCIDENT,
@@ -296,6 +310,13 @@ mod tests {
 
     #[test]
     fn an_incident_brings_its_forms_and_all_brings_every_row_once() {
+        let report: Vec<String> = INCIDENTS
+            .iter()
+            .take(11)
+            .map(|incident| incident.id.to_owned())
+            .collect();
+        let eleven: Vec<String> = (1..=11).map(|number| number.to_string()).collect();
+        assert_eq!(report, eleven, "the report's own rows, in its order");
         assert_eq!(meant("9"), ["9"]);
         assert_eq!(meant("2").len(), 5);
         assert_eq!(meant("2"), meant("kill-did-not-work"));

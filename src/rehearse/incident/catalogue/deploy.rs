@@ -18,13 +18,6 @@ pub(super) const ROWS: &[Incident] = &[
         another_commit,
     ),
     row(
-        "third-failed-deploy",
-        "One failed deploy after the other",
-        "three deploys in a row whose trader is not what was planned",
-        "launch deploy --env staging",
-        third_failure,
-    ),
-    row(
         "plan-stale",
         "A plan of yesterday",
         "another commit between `launch plan` and `launch deploy --plan`",
@@ -84,7 +77,10 @@ fn lying(scratch: &mut Scratch) -> Result<(), RehearseError> {
     Running::of(scratch, "staging")?.set_variable("LAUNCH_REHEARSE_FAULT", &fault)
 }
 
-fn third_failure(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
+/// Three deploys whose trader is not what was planned, and a fourth.
+pub(in crate::rehearse::incident) fn third_failure(
+    scratch: &mut Scratch,
+) -> Result<Outcome, RehearseError> {
     ready(scratch)?;
     lying(scratch)?;
     let mut codes = Vec::new();

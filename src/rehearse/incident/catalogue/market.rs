@@ -15,20 +15,9 @@ const TRY: &str =
 const BTC_PER_ETH: f64 = 29.25;
 
 /// What one line of the tape becomes; `None` takes it out.
-type Spoil = fn(Value) -> Option<Value>;
+pub(in crate::rehearse::incident) type Spoil = fn(Value) -> Option<Value>;
 
 pub(super) const ROWS: &[Incident] = &[
-    row(
-        "token-price-as-s",
-        "A token's price as the oracle's",
-        "every oracle price is 0.72",
-        TRY,
-        |scratch| {
-            refused(scratch, "view:oracle_out_of_range", |line| {
-                Some(with(line, "oracle", "price", json!("0.72")))
-            })
-        },
-    ),
     row(
         "btc-price-in-eth",
         "One asset's price in another's window",
@@ -105,17 +94,6 @@ pub(super) const ROWS: &[Incident] = &[
         },
     ),
     row(
-        "future-window",
-        "A window that has not opened",
-        "every window is listed an hour before it opens",
-        TRY,
-        |scratch| {
-            refused(scratch, "view:window_not_open", |line| {
-                Some(moved(line, 3_600_000))
-            })
-        },
-    ),
-    row(
         "expired-window",
         "A window that has closed",
         "every window is listed an hour after it opened",
@@ -163,22 +141,6 @@ pub(super) const ROWS: &[Incident] = &[
         |scratch| {
             unreadable(scratch, |line| {
                 Some(with(line, "oracle", "price", json!("NaN")))
-            })
-        },
-    ),
-    row(
-        "token-id-missing",
-        "A window without its token ids",
-        "\"up\" is called \"token_id\"",
-        TRY,
-        |scratch| {
-            unreadable(scratch, |mut line| {
-                if let Some(fields) = line.as_object_mut()
-                    && let Some(up) = fields.remove("up")
-                {
-                    fields.insert("token_id".to_owned(), up);
-                }
-                Some(line)
             })
         },
     ),
@@ -286,7 +248,7 @@ fn moved(mut line: Value, by_ms: i64) -> Value {
     line
 }
 
-fn dry_run(
+pub(in crate::rehearse::incident) fn dry_run(
     scratch: &Scratch,
     feed: &[&str],
 ) -> Result<crate::rehearse::scratch::Ran, RehearseError> {
@@ -304,7 +266,10 @@ fn dry_run(
 }
 
 /// Writes `whole.jsonl`, which trades, and `bad.jsonl`; how many intents the whole one gave.
-fn tapes(scratch: &mut Scratch, spoil: Spoil) -> Result<u64, RehearseError> {
+pub(in crate::rehearse::incident) fn tapes(
+    scratch: &mut Scratch,
+    spoil: Spoil,
+) -> Result<u64, RehearseError> {
     life::scaffold(scratch)?;
     let whole = dry_run(scratch, &["--tape-out", "whole.jsonl"])?
         .expect(0)?
@@ -369,7 +334,10 @@ fn judged(
 }
 
 /// Refused as it is read: one error that names the line.
-fn unreadable(scratch: &mut Scratch, spoil: Spoil) -> Result<Outcome, RehearseError> {
+pub(in crate::rehearse::incident) fn unreadable(
+    scratch: &mut Scratch,
+    spoil: Spoil,
+) -> Result<Outcome, RehearseError> {
     tapes(scratch, spoil)?;
     let ran = dry_run(scratch, &["--feed", "tape:bad.jsonl"])?;
     let place = ran
@@ -399,4 +367,36 @@ fn expired(scratch: &mut Scratch) -> Result<Outcome, RehearseError> {
         &["view:window_not_open", "dry_run:windows_seen"],
         format!("exit 1: {}", said.trim()),
     ))
+}
+
+/// The token's price in the place of the oracle's dollars.
+pub(in crate::rehearse::incident) fn token_price_as_s(
+    scratch: &mut Scratch,
+) -> Result<Outcome, RehearseError> {
+    refused(scratch, "view:oracle_out_of_range", |line| {
+        Some(with(line, "oracle", "price", json!("0.72")))
+    })
+}
+
+/// Every window an hour before it opens.
+pub(in crate::rehearse::incident) fn not_open_yet(
+    scratch: &mut Scratch,
+) -> Result<Outcome, RehearseError> {
+    refused(scratch, "view:window_not_open", |line| {
+        Some(moved(line, 3_600_000))
+    })
+}
+
+/// Windows whose token is called `token_id`, as the orchestrator called it.
+pub(in crate::rehearse::incident) fn without_token_ids(
+    scratch: &mut Scratch,
+) -> Result<Outcome, RehearseError> {
+    unreadable(scratch, |mut line| {
+        if let Some(fields) = line.as_object_mut()
+            && let Some(up) = fields.remove("up")
+        {
+            fields.insert("token_id".to_owned(), up);
+        }
+        Some(line)
+    })
 }

@@ -4,11 +4,11 @@
 //! One file per place where a fault sits; a row is a title, what is planted, what must refuse it and what a
 //! person types to see it. A row that nothing refuses is exit 1.
 
-mod deploy;
+pub(super) mod deploy;
 mod git;
 mod kill;
 mod manifest;
-mod market;
+pub(super) mod market;
 mod together;
 
 use super::{Incident, Outcome};
@@ -49,7 +49,7 @@ const fn row(
 }
 
 /// Scaffolds, plants, commits, pushes, judges: a fault that is in the commit.
-fn in_the_commit(
+pub(super) fn in_the_commit(
     scratch: &mut Scratch,
     env: &str,
     wanted: &[&str],
@@ -110,7 +110,7 @@ fn first_words(check: &Value) -> String {
 }
 
 /// A row that is refused by `by` when `holds`.
-fn when(holds: bool, by: &[&str], detail: String) -> Outcome {
+pub(super) fn when(holds: bool, by: &[&str], detail: String) -> Outcome {
     let by = if holds {
         by.iter().map(|by| (*by).to_owned()).collect()
     } else {
