@@ -347,6 +347,16 @@ mod tests {
         check("LC-404", &facts, Status::Pass, "0 entries");
     }
 
+    /// The merge gate declares mode dry-run: what is rehearsed is the sending all the same.
+    #[test]
+    fn a_manifest_that_sends_nothing_is_rehearsed_as_if_it_did() {
+        let mut facts = facts();
+        manifest_mut(&mut facts).mode = trader_core::manifest::Mode::DryRun;
+        for code in ["LC-308", "LC-401", "LC-402", "LC-403", "LC-404"] {
+            check(code, &facts, Status::Pass, "");
+        }
+    }
+
     #[test]
     fn fact_missing() {
         let mut facts = facts();

@@ -81,7 +81,7 @@ fn every_safeguard_and_reason_that_it_names_is_one() {
         .collect();
     let named = [
         "window_once",
-        "window_open",
+        "window_not_open",
         "entry_interval",
         "entries_per_tick",
         "orders_per_minute",

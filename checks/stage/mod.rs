@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use trader_core::engine::Engine;
 use trader_core::ledger::LedgerState;
-use trader_core::manifest::Manifest;
+use trader_core::manifest::{Manifest, Mode};
 use trader_core::quality::QualityRules;
 use trader_core::strategy_file::{Aggregation, SignalUse, StrategyFile};
 use trader_core::units::{Asset, StrategyId, UnitError};
@@ -120,7 +120,8 @@ pub(crate) fn text(error: UnitError) -> String {
     error.to_string()
 }
 
-/// The engine of a manifest.
+/// The engine of a manifest, in mode paper whatever is declared: where nothing is sent nothing can be seen, and
+/// the venue here is our own.
 ///
 /// # Errors
 /// Why it cannot be built.
@@ -129,7 +130,9 @@ pub(crate) fn built(
     strategies: &Strategies,
     ledger: LedgerState,
 ) -> Result<Engine, String> {
-    Engine::new(manifest, strategies, ledger).map_err(|error| error.to_string())
+    let mut manifest = manifest.clone();
+    manifest.mode = Mode::Paper;
+    Engine::new(&manifest, strategies, ledger).map_err(|error| error.to_string())
 }
 
 /// Dollars per coin at the stage, by order of magnitude as in 2026.

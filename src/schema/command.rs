@@ -19,7 +19,7 @@ Examples:
   launch schema manifest --effective     with the strategy ids of HEAD (LC-201)
   launch schema strategy --effective     with the registered components
   launch schema --effective --format json   all of them in one document
-  launch schema checks --against FILE    what the checks lost against FILE (exit 1)")]
+  launch schema checks --against FILE    what the checks lost against FILE")]
 pub struct SchemaArgs {
     /// Which schema; without it, a list.
     #[arg(value_enum)]
