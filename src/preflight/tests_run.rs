@@ -13,6 +13,7 @@ use launch_checks::targets::Tests;
 use launch_checks::{Missing, TestEnd, TestEvidence, TestFacts};
 use launch_kill::StateDir;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -80,6 +81,10 @@ fn path(state: &StateDir, tree: &str) -> PathBuf {
 
 fn kept(path: &Path) -> Result<Option<TestEvidence>, Missing> {
     let again = |why: String| Missing::new(why).help("launch preflight --run-tests writes it anew");
+    // A file where the folder belongs: no evidence was ever kept there.
+    if std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotADirectory) {
+        return Ok(None);
+    }
     let read = lines::read_document::<Kept>(path)
         .map_err(|error| again(format!("the evidence of the tests cannot be read: {error}")))?;
     let Some(kept) = read else { return Ok(None) };
