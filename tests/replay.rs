@@ -512,7 +512,7 @@ fn broken_folders_are_named_with_their_place() {
 #[test]
 fn what_cannot_be_meant_is_usage() {
     for (args, wanted) in [
-        (vec!["generator:x"], "the seed is a whole number"),
+        (vec!["generator:x"], "generator:SEED with a whole number"),
         (
             vec!["generator:7", "--synthesise", "book"],
             "for folders of recorded data",
