@@ -79,6 +79,16 @@ fn a_life_leaves_signed_receipts_and_every_tampering_shows() {
         .stdout(contains("line 1: ").and(contains("DOES NOT HOLD")));
     project.launch(&["receipts", "show", "1"]).assert().code(1);
     std::fs::write(&file, whole).unwrap();
+    // Without the key that signed them a deploy is refused before anything is sent.
+    let key = project.state().join("keys/receipts.ed25519");
+    let aside = project.state().join("aside");
+    std::fs::rename(&key, &aside).unwrap();
+    project
+        .launch(&["deploy", "--env", "staging"])
+        .assert()
+        .code(3)
+        .stderr(contains("signed by a key that is not here"));
+    std::fs::rename(&aside, &key).unwrap();
     project
         .launch(&["receipts", "show", "99"])
         .assert()

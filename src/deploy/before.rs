@@ -98,7 +98,7 @@ pub async fn clear(
 }
 
 fn read_history(state: &StateDir, env: &EnvName) -> Result<Vec<Deployed>, Refusal> {
-    let all = receipts::read_all(state).map_err(|error| {
+    let all = receipts::read_to_append(state).map_err(|error| {
         Refusal::Unknown(format!(
             "the receipts cannot be read, so nothing could be written behind them: {error}"
         ))

@@ -164,14 +164,7 @@ fn place(path: &Path, record: &Value, signer: Option<&Signer>) -> Result<(), Lin
     file.lock().map_err(io("lock"))?;
     let (seq, prev) = match chain(path, &read(&mut file, path)?)?.pop() {
         Some((last, of)) => {
-            let ours = signer.map(Signer::public);
-            if of.is_some() && of != ours {
-                return Err(LinesError::Broken {
-                    path: path.to_path_buf(),
-                    line: usize::try_from(last.seq).unwrap_or(usize::MAX),
-                    what: "signed by a key that is not here".to_owned(),
-                });
-            }
+            is_ours(path, last.seq, of, signer)?;
             (last.seq.saturating_add(1), last.sum)
         }
         None => (1, GENESIS.to_owned()),
@@ -182,6 +175,34 @@ fn place(path: &Path, record: &Value, signer: Option<&Signer>) -> Result<(), Lin
     // One write: a reader sees the line whole or not at all.
     file.write_all(text.as_bytes()).map_err(io("append to"))?;
     file.sync_data().map_err(io("sync"))
+}
+
+/// One chain has one signer: whoever has another key, or none, cannot go on with it.
+fn is_ours(
+    path: &Path,
+    seq: u64,
+    of: Option<PublicKey>,
+    signer: Option<&Signer>,
+) -> Result<(), LinesError> {
+    if of.is_none() || of == signer.map(Signer::public) {
+        return Ok(());
+    }
+    Err(LinesError::Broken {
+        path: path.to_path_buf(),
+        line: usize::try_from(seq).unwrap_or(usize::MAX),
+        what: "signed by a key that is not here".to_owned(),
+    })
+}
+
+/// Whether another record can be signed behind those that are there.
+///
+/// # Errors
+/// As [`append_signed`], without writing.
+pub fn can_append(path: &Path, signer: &Signer) -> Result<(), LinesError> {
+    let all = read_signed(path)?;
+    let seq = u64::try_from(all.len()).unwrap_or(u64::MAX);
+    let of = all.last().and_then(|last| last.signer);
+    is_ours(path, seq, of, Some(signer))
 }
 
 /// The records, oldest first, after checking the chain. No file = none.
@@ -476,6 +497,7 @@ mod tests {
             refused.to_string().contains("a key that is not here"),
             "{refused}"
         );
+        assert!(can_append(&path, &other).is_err() && can_append(&path, &signer).is_ok());
         let text = fs::read_to_string(&path).unwrap();
         let mut last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         last["record"] = json!({"n": 33});

@@ -32,6 +32,17 @@ pub fn append(state: &StateDir, statement: &Statement) -> Result<(), lines::Line
     lines::append_signed(&path(state), &record, &signer)
 }
 
+/// [`read_all`], after making sure that another receipt can be signed behind them: for whoever is about to do
+/// what must leave one.
+///
+/// # Errors
+/// As there, and where the key that signed them is not here.
+pub fn read_to_append(state: &StateDir) -> Result<Vec<Statement>, lines::LinesError> {
+    let signer = signer::Signer::of(state)?;
+    lines::can_append(&path(state), &signer)?;
+    read_all(state)
+}
+
 /// All receipts, oldest first, the chain checked. No file = none.
 ///
 /// # Errors

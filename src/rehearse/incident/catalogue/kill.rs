@@ -64,7 +64,7 @@ pub(super) const ROWS: &[Incident] = &[
     ),
     row(
         "kill-connection-reset",
-        "A network that breaks every other connection",
+        "A network that breaks connections",
         "the first four requests are reset",
         TRY,
         |scratch| proved(scratch, "kill:tries_again", &few(4, NetworkKind::Reset)),

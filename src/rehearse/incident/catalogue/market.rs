@@ -179,7 +179,7 @@ pub(super) const ROWS: &[Incident] = &[
     row(
         "unknown-message",
         "A message that nobody knows",
-        "every trade of the book is called \"prints\"",
+        "every spot price is called \"prints\"",
         TRY,
         |scratch| {
             unreadable(scratch, |line| {
